@@ -1,0 +1,46 @@
+"""Energy-optimal plans for federated learning with synthetic data: the certified optimum of the FIMI problem."""
+
+from fimi_opt import models
+from fimi_opt.categories import allocate_categories, entropy
+from fimi_opt.certificate import Violations, lower_bound, verify
+from fimi_opt.errors import (
+    FimiError,
+    ImplausibleInputWarning,
+    InfeasibleError,
+    InvalidInputError,
+    NumericalError,
+)
+from fimi_opt.fitting import FittedCurve, fit_learning_curve, fit_zeta
+from fimi_opt.plan import Plan, Prices, Status
+from fimi_opt.solve import solve
+from fimi_opt.tasks import PAPER_TASK
+from fimi_opt.types import THERMAL_NOISE_DENSITY, Constraints, Devices, LearningCurve, Task
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "PAPER_TASK",
+    "THERMAL_NOISE_DENSITY",
+    "Constraints",
+    "Devices",
+    "FimiError",
+    "FittedCurve",
+    "ImplausibleInputWarning",
+    "InfeasibleError",
+    "InvalidInputError",
+    "LearningCurve",
+    "NumericalError",
+    "Plan",
+    "Prices",
+    "Status",
+    "Task",
+    "Violations",
+    "allocate_categories",
+    "entropy",
+    "fit_learning_curve",
+    "fit_zeta",
+    "lower_bound",
+    "models",
+    "solve",
+    "verify",
+]

@@ -1,0 +1,137 @@
+"""The one gate: every array and scalar that a user hands in is checked and converted here, once."""
+
+import math
+import numbers
+import sys
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fimi_opt.errors import ImplausibleInputWarning, InvalidInputError
+
+Floats = NDArray[np.float64]
+
+
+class Range(NamedTuple):
+    """What a quantity may be: computable values lie in [least, greatest], plausible ones in [low, high]."""
+
+    least: float
+    greatest: float
+    low: float = 0.0
+    high: float = math.inf
+    hint: str = ""
+
+
+# The computable ranges keep every product of the model inside float64 (eps (tau omega D)^3 / t^2 is the largest) and
+# are far wider than physics; the plausible ones only catch wrong units.
+RANGES = {
+    "local_samples": Range(1e-9, 1e18),
+    "energy_coefficient": Range(1e-60, 1.0, 1e-32, 1e-20, "J s^2 / cycle^3, about 5e-27 for a phone"),
+    "max_frequency": Range(1e-9, 1e18, 1e4, 1e11, "is it in MHz or GHz? It must be in Hz"),
+    "channel_gain": Range(1e-60, math.nextafter(1.0, 0.0), 0.0, 0.1, "is it in dB? It must be a linear power gain"),
+    "max_power": Range(1e-60, 1e12, 0.0, 10.0, "is it in dBm? It must be in W"),
+    "noise_density": Range(1e-60, 1e6, 0.0, 1e-12, "is it in dBm/Hz? It must be in W/Hz"),
+    "cycles_per_sample": Range(1e-9, 1e18),
+    "local_epochs": Range(1e-9, 1e9),
+    "update_bits": Range(1e-9, 1e21),
+    "alpha": Range(1e-60, 1e60),
+    "beta": Range(1e-6, 10.0),
+    "zeta": Range(1e-60, 1e60),
+    "rounds": Range(1e-9, 1e18),
+    "max_latency": Range(1e-12, 1e15, 0.0, 1e9, "it must be in seconds"),
+    "bandwidth": Range(1e-12, 1e24, 0.0, 1e15, "it must be in Hz"),
+}
+
+
+def positive_array(name: str, values: ArrayLike, shape: tuple[int, ...] | None = None) -> Floats:
+    """Read-only contiguous float64 copy of a per-device quantity, every value inside its range."""
+    array = to_array(name, values, shape)
+    limits = RANGES[name]
+    bad = ~((array >= limits.least) & (array <= limits.greatest))
+    if bad.any():
+        where = first_device(bad)
+        raise InvalidInputError(_refusal(name, where, float(np.atleast_1d(array).flat[np.argmax(bad)]), limits))
+    if array.size and (array.min() < limits.low or array.max() > limits.high):
+        odd = (array < limits.low) | (array > limits.high)
+        warn_implausible(name, first_device(odd), float(np.atleast_1d(array).flat[np.argmax(odd)]), limits.hint)
+    return array
+
+
+def positive_scalar(name: str, value: object) -> float:
+    """A plain float inside its quantity's range."""
+    number = real(name, value)
+    limits = RANGES[name]
+    if not limits.least <= number <= limits.greatest:
+        raise InvalidInputError(_refusal(name, "", number, limits))
+    if not limits.low <= number <= limits.high:
+        warn_implausible(name, "", number, limits.hint)
+    return number
+
+
+def to_array(name: str, values: ArrayLike, shape: tuple[int, ...] | None) -> Floats:
+    """Read-only contiguous float64 copy, broadcast from a scalar to `shape`; any other mismatch is refused."""
+    try:
+        given = np.asarray(values)
+        if given.dtype.kind not in "biuf":
+            given = np.asarray(values, dtype=np.float64)
+        array = np.array(given, dtype=np.float64, order="C")
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InvalidInputError(f"{name} must be numbers, one per device: {error}") from None
+    if shape is not None and array.shape != shape:
+        if array.ndim > 0:
+            raise InvalidInputError(f"{name} has shape {array.shape}, but the devices need {shape}")
+        array = np.full(shape, array)
+    array.flags.writeable = False
+    return array
+
+
+def real(name: str, value: object) -> float:
+    """A finite plain float."""
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value.item()
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise InvalidInputError(f"{name} must be a real number, got {value!r}")
+    try:
+        number = float(value)
+    except OverflowError:
+        raise InvalidInputError(f"{name} is too large for a float") from None
+    if not math.isfinite(number):
+        raise InvalidInputError(f"{name} must be finite, got {number}")
+    return number
+
+
+def first_device(bad: NDArray[np.bool_]) -> str:
+    """Words for the place of the first offending value of a per-device array."""
+    if bad.ndim == 0:
+        return ""
+    index = np.unravel_index(int(np.argmax(bad)), bad.shape)
+    words = f" of device {index[0]}"
+    return words + (f", class {index[1]}" if bad.ndim > 1 else "")
+
+
+def warn_implausible(name: str, where: str, value: float, hint: str) -> None:
+    """Warn once, pointing at the caller's own line."""
+    warnings.warn(f"{name}{where} is {value:g}: {hint}", ImplausibleInputWarning, stacklevel=_outside_package())
+
+
+def _refusal(name: str, where: str, value: float, limits: Range) -> str:
+    hint = f" ({limits.hint})" if limits.hint else ""
+    if math.isnan(value) or math.isinf(value):
+        return f"{name}{where} must be finite, got {value}"
+    if value <= 0:
+        return f"{name}{where} must be positive, got {value:g}{hint}"
+    return f"{name}{where} must be in [{limits.least:g}, {limits.greatest:.6g}], got {value:g}{hint}"
+
+
+def _outside_package() -> int:
+    """Stack level of the first frame that is not fimi_opt's or a dataclass's generated __init__."""
+
+
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and (
+        frame.f_globals.get("__name__", "").startswith("fimi_opt") or frame.f_code.co_filename == "<string>"
+    ):
+        level, frame = level + 1, frame.f_back
+    return level

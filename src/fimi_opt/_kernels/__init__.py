@@ -1,0 +1,1 @@
+"""Jitted inner loops: leaves that see only arrays and scalars."""

@@ -1,0 +1,213 @@
+"""One device's best answer to the prices of error and bandwidth: the inner problem of P1's dual decomposition.
+
+Letters as in docs mathematics: a = eps (tau omega)^3, F = f_max / (tau omega), h = N0 s / g, s = S ln 2, t and u the
+compute and the upload time with t + u = T, D the training samples, b the bandwidth, v = s / (b u), e = alpha D^-beta;
+nu and w the prices of error and of bandwidth. For given prices a device minimises over t, D and v
+
+    a D^3 / t^2 + h phi(v) + nu e + w b,    D_lo <= D <= min(D_hi, F t),    h phi(v) <= P u.
+
+For given t both D and v are closed form; what is left is convex in t and is solved in x = ln(t / u), where the
+balance of the two marginal values is nearly linear (slope between 1 and 3 on the smooth branch), so that Newton needs
+few steps and t and u are both accurate however small either is.
+"""
+
+import math
+from typing import NamedTuple
+
+from numba import njit
+
+from fimi_opt._kernels.exponential import exponentials
+from fimi_opt._kernels.lambertw import power_limited_exponent, upload_exponent
+
+# Newton from anywhere in the bracket needs about 6 steps, bisection alone about 55 for the widest bracket.
+MAX_STEPS = 100
+# The balance is a difference of logarithms of size up to 300: it is not defined more finely than this.
+_BALANCE_TOL = 4e-15
+_STEP_TOL = 1e-15
+
+
+class Device(NamedTuple):
+    """What the inner problem needs to know of one device, with the logarithms that it would form again and again."""
+
+    a: float
+    F: float
+    h: float
+    P: float
+    D_lo: float
+    D_hi: float
+    log_a: float
+    log_F: float
+
+
+class Shared(NamedTuple):
+    """What all devices share: the learning curve's alpha, beta; s = S ln 2 (nats); the deadline T (s)."""
+
+    alpha: float
+    beta: float
+    s: float
+    T: float
+
+
+class Response(NamedTuple):
+    """A device's answer to prices: x = ln(t/u), t, u, D, v, b, e and how e and b answer to changes of the prices.
+
+    The sensitivities de/dnu, de/dw = db/dnu, db/dw are those of the joint minimum (implicit function theorem).
+    """
+
+    x: float
+    t: float
+    u: float
+    D: float
+    v: float
+    b: float
+    e: float
+    e_nu: float
+    e_w: float
+    b_w: float
+
+
+class Upload(NamedTuple):
+    """The upload side at given u: v, b, the marginal value of time -dC/du, -dln/dln u of it, and db/dt, db/dw."""
+
+    v: float
+    b: float
+    value: float
+    elasticity: float
+    b_t: float
+    b_w: float
+
+
+class Compute(NamedTuple):
+    """The compute side at given t: D, e, both sides of its marginal balance, its slope, and de/dt, de/dnu.
+
+    `pull` is the value of more time, `push` what more time costs on the f_max branch; `p` = -dln pull / dln t.
+    """
+
+    D: float
+    e: float
+    pull: float
+    push: float
+    p: float
+    e_t: float
+    e_nu: float
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def upload_side(dev: Device, shared: Shared, u: float, w: float) -> Upload:
+    """Best efficiency v for the bandwidth price w at upload time u, the power limit kept."""
+    s = shared.s
+    v = upload_exponent(w * s / (dev.h * u))
+    growth, marginal = exponentials(v)
+    k = dev.h / (dev.P * u)
+    if growth * k <= v:
+        b = s / (u * v)
+        theta = marginal / (v * v * (growth + 1.0))
+        value = w * b / u
+        return Upload(v, b, value, 2.0 - theta, b * (1.0 - theta) / u, -b * theta / w)
+    if k >= 1.0:  # only by rounding at the very end of the split's range
+        return Upload(0.0, math.inf, math.inf, 1.0, math.inf, 0.0)
+    v = power_limited_exponent(k)
+    growth, marginal = exponentials(v)
+    b = s / (u * v)
+    m = v * (growth + 1.0) / marginal
+    worth = w * b * m / u
+    value = worth - dev.P
+    bend = (1.0 + v - m * v) * growth / marginal
+    return Upload(v, b, value, worth * (m + 1.0 - bend) / value, b * m / u, 0.0)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def compute_side(dev: Device, shared: Shared, t: float, log_t: float, log_nu: float) -> Compute:
+    """Best data amount D for the price of error e^log_nu at compute time t, the frequency limit kept."""
+    beta = shared.beta
+    log_want = (log_nu + math.log(shared.alpha * beta / 3.0) + 2.0 * log_t - dev.log_a) / (beta + 3.0)
+    want = math.exp(min(log_want, 600.0))
+    reach = dev.F * t
+    if want <= dev.D_lo:
+        D = dev.D_lo
+    elif want >= reach and reach < dev.D_hi:
+        D = max(reach, dev.D_lo)
+        e = shared.alpha * D**-beta
+        pull = math.exp(log_nu) * beta * e / t
+        return Compute(D, e, pull, dev.a * dev.F**3, beta + 1.0, -beta * e / t, 0.0)
+    elif want >= dev.D_hi:
+        D = dev.D_hi
+    else:
+        e = shared.alpha * want**-beta
+        pull = 2.0 * dev.a * (want / t) ** 3
+        free = beta + 3.0
+        e_nu = -beta * e / free * math.exp(-log_nu)
+        return Compute(want, e, pull, 0.0, 3.0 * (1.0 + beta) / free, -2.0 * beta * e / (free * t), e_nu)
+    return Compute(D, shared.alpha * D**-beta, 2.0 * dev.a * (D / t) ** 3, 0.0, 3.0, 0.0, 0.0)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def split_range(dev: Device, shared: Shared) -> tuple[float, float]:
+    """Return the least and the greatest x = ln(t / u) that f_max and P_max leave; empty where first >= second."""
+    t_lo = dev.D_lo / dev.F
+    u_lo = dev.h / dev.P
+    if t_lo >= shared.T or u_lo >= shared.T:
+        return math.inf, -math.inf
+    return math.log(t_lo / (shared.T - t_lo)), math.log((shared.T - u_lo) / u_lo)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def split_times(x: float, T: float) -> tuple[float, float, float]:
+    """Return t, u and ln t from x = ln(t / u) and t + u = T, each accurate however small it is."""
+    if x < 0.0:
+        ratio = math.exp(x)
+        u = T / (1.0 + ratio)
+        t = u * ratio
+        return t, u, math.log(u) + x
+    ratio = math.exp(-x)
+    t = T / (1.0 + ratio)
+    return t, t * ratio, math.log(t)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def respond(dev: Device, shared: Shared, log_nu: float, w: float, x: float) -> tuple[Response, int]:
+    """Minimise one device's Lagrangian from the start x; also return the number of evaluations."""
+    x_lo, x_hi = split_range(dev, shared)
+    lowest, lowest_open = x_lo, True
+    x = max(x, x_lo)
+    if not x < x_hi:
+        x = x_lo + 0.5 * (x_hi - x_lo)
+    last = math.inf
+    steps = 0
+    at_bound = False
+    t, u, log_t = split_times(x, shared.T)
+    up = upload_side(dev, shared, u, w)
+    comp = compute_side(dev, shared, t, log_t, log_nu)
+    for _ in range(MAX_STEPS):
+        steps += 1
+        balance = math.log((up.value + comp.push) / comp.pull)
+        if x <= lowest:
+            lowest_open = False
+            at_bound = balance >= 0.0
+        if balance > 0.0:
+            x_hi = x
+        else:
+            x_lo = x
+        if at_bound or abs(balance) <= _BALANCE_TOL or x_hi - x_lo <= _STEP_TOL * max(abs(x), 1.0):
+            break
+        share = up.value / (up.value + comp.push)
+        slope = (share * up.elasticity * t + comp.p * u) / shared.T
+        step = -balance / slope
+        # Newton where it stays inside the bracket and contracts; the kinks of the branches are bisected.
+        new = x + step
+        if lowest_open and new <= lowest:
+            new = lowest
+        elif not (x_lo < new < x_hi) or abs(step) > 0.7 * last:
+            new = 0.5 * (x_lo + x_hi)
+        last = abs(new - x)
+        x = new
+        t, u, log_t = split_times(x, shared.T)
+        up = upload_side(dev, shared, u, w)
+        comp = compute_side(dev, shared, t, log_t, log_nu)
+    e_nu, e_w, b_w = comp.e_nu, 0.0, up.b_w
+    if not at_bound:
+        curvature = comp.pull * comp.p / t + up.value * up.elasticity / u
+        e_nu -= comp.e_t * comp.e_t / curvature
+        e_w = -comp.e_t * up.b_t / curvature
+        b_w -= up.b_t * up.b_t / curvature
+    return Response(x, t, u, comp.D, up.v, up.b, comp.e, e_nu, e_w, b_w), steps

@@ -1,0 +1,147 @@
+"""The least bandwidth that the error limit leaves, device by device: one price lambda (Hz per unit of error).
+
+For a given lambda each device minimises b_min(T - t) + lambda alpha D_cap(t)^-beta with D_cap(t) = min(D_hi, F t), convex in
+t; letters as in :mod:`fimi_opt._kernels.device`.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from fimi_opt._kernels.device import MAX_STEPS, Device, Shared, split_range, split_times
+from fimi_opt._kernels.exponential import exponentials
+from fimi_opt._kernels.fleet import Fleet, device_of
+from fimi_opt._kernels.lambertw import power_limited_exponent
+from fimi_opt._kernels.search import DONE, FAILED, ONE, P2, Sums, advance, start
+
+Floats = NDArray[np.float64]
+
+_BALANCE_TOL = 1e-14
+_STEP_TOL = 1e-15
+
+
+class FullPower(NamedTuple):
+    """Upload at full power in the time u: b_min, its fall -db/du, and -dln(fall)/dln u."""
+
+    b: float
+    fall: float
+    elasticity: float
+
+
+class Frontier(NamedTuple):
+    """Totals at one lambda: errors e, bandwidth b, their derivatives by ln lambda, and -db/dT."""
+
+    e: float
+    b: float
+    e_p: float
+    b_p: float
+    b_T: float
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def full_power(dev: Device, s: float, u: float) -> FullPower:
+    """Least bandwidth for the upload time u and how it falls with u: FIMI eq. (31), corrected."""
+    k = dev.h / (dev.P * u)
+    if k >= 1.0:
+        return FullPower(math.inf, math.inf, 1.0)
+    v = power_limited_exponent(k)
+    growth, marginal = exponentials(v)
+    b = s / (u * v)
+    m = v * (growth + 1.0) / marginal
+    return FullPower(b, b * m / u, m + 1.0 - (1.0 + v - m * v) * growth / marginal)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _balance(dev: Device, shared: Shared, log_price: float, x: float) -> tuple[float, float]:
+    """Return ln of what more time costs in bandwidth over what it is worth in error, and the slope of it in x."""
+    t, u, log_t = split_times(x, shared.T)
+    full = full_power(dev, shared.s, u)
+    log_worth = log_price + math.log(shared.alpha * shared.beta) - shared.beta * (dev.log_F + log_t) - log_t
+    return math.log(full.fall) - log_worth, (full.elasticity * t + (shared.beta + 1.0) * u) / shared.T
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _least(dev: Device, shared: Shared, log_price: float, lo: float, hi: float, x: float) -> float:
+    """Split x = ln(t/u) in [lo, hi] at which the device trades error for bandwidth at the given price."""
+    if _balance(dev, shared, log_price, lo)[0] >= 0.0:
+        return lo
+    if _balance(dev, shared, log_price, hi)[0] <= 0.0:
+        return hi
+    last = math.inf
+    for _ in range(MAX_STEPS):
+        if not lo < x < hi or not last > 0.0:
+            x = 0.5 * (lo + hi)
+        balance, slope = _balance(dev, shared, log_price, x)
+        if abs(balance) <= _BALANCE_TOL:
+            break
+        if balance > 0.0:
+            hi = x
+        else:
+            lo = x
+        if hi - lo <= _STEP_TOL * max(abs(x), 1.0):
+            break
+        step = -balance / slope
+        last = abs(step) if abs(step) <= 0.7 * last else 0.0
+        x += step
+    return x
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def least_split(fleet: Fleet, shared: Shared, log_price: float, x: Floats) -> Frontier:
+    """Fill `x` with the splits for ln lambda (-inf: least bandwidth whatever the error; inf: least error); totals."""
+    e = b = e_p = b_p = b_T = 0.0
+    alpha, beta = shared.alpha, shared.beta
+    for i in range(fleet.a.size):
+        dev = device_of(fleet, i)
+        lo, hi = split_range(dev, shared)
+        t_cap = dev.D_hi / dev.F
+        if t_cap < shared.T:
+            hi = max(min(hi, math.log(t_cap / (shared.T - t_cap))), lo)
+        if log_price == -math.inf or hi == lo:
+            x[i] = lo
+        elif log_price == math.inf:
+            x[i] = hi
+        else:
+            x[i] = _least(dev, shared, log_price, lo, hi, x[i])
+        t, u, _ = split_times(x[i], shared.T)
+        full = full_power(dev, shared.s, u)
+        D = max(min(dev.D_hi, dev.F * t), dev.D_lo)
+        error = alpha * D**-beta
+        e += error
+        b += full.b
+        b_T += full.fall
+        if lo < x[i] < hi:
+            e_t = -beta * error / t
+            curvature = full.fall * full.elasticity / u - math.exp(log_price) * e_t * (beta + 1.0) / t
+            e_p -= math.exp(log_price) * e_t * e_t / curvature
+            b_p -= math.exp(log_price) * full.fall * e_t / curvature
+    return Frontier(e, b, e_p, b_p, b_T)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def trade(fleet: Fleet, shared: Shared, A: float, B: float, x: Floats) -> tuple[Frontier, int]:
+    """Totals where errors sum to A (B infinite) or bandwidths to B (A infinite); splits into `x`, DONE or FAILED."""
+    state = start(0.0, 0.0, ONE)
+    # Start where one more device's share of the band is worth the error it saves.
+    state[P2] = math.log(shared.s * fleet.a.size / shared.T) - math.log(shared.alpha)
+    mode = ONE
+    totals = least_split(fleet, shared, -math.inf, x)
+    while mode != DONE and mode != FAILED:  # bounded: the search counts its evaluations
+        totals = least_split(fleet, shared, state[P2], x)
+        if B == math.inf:
+            sums = Sums(0.0, math.log(totals.e / A), 0.0, 0.0, 0.0, totals.e_p / totals.e)
+        else:
+            sums = Sums(0.0, math.log(B / totals.b), 0.0, 0.0, 0.0, -totals.b_p / totals.b)
+        mode = advance(state, sums)
+    return totals, mode
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def split_of(x: Floats, T: float, t: Floats, u: Floats) -> None:
+    """Fill t and u from x = ln(t/u)."""
+    for i in range(x.size):
+        t[i], u[i], _ = split_times(x[i], T)
+

@@ -1,0 +1,139 @@
+"""A fleet's totals at given prices, and the plan that follows from a time split: loops over devices, in order."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from fimi_opt._kernels.device import Device, Shared, respond, split_range
+from fimi_opt._kernels.search import Sums
+
+Floats = NDArray[np.float64]
+
+
+class Fleet(NamedTuple):
+    """The devices' constants as the inner problem needs them, each (I,); see :mod:`fimi_opt._kernels.device`."""
+
+    a: Floats
+    F: Floats
+    h: Floats
+    P: Floats
+    D_lo: Floats
+    D_hi: Floats
+    log_a: Floats
+    log_F: Floats
+
+
+class Supply(NamedTuple):
+    """The two limits that couple the devices: the sum A of alpha D^-beta and the band B (Hz)."""
+
+    A: float
+    B: float
+
+
+class Answer(NamedTuple):
+    """The devices' answers, each (I,): x = ln(t/u) carries the start of the next evaluation."""
+
+    x: Floats
+    t: Floats
+    u: Floats
+    D: Floats
+    b: Floats
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def make_fleet(
+    cycles: float,
+    s: float,
+    samples: Floats,
+    coefficient: Floats,
+    frequency: Floats,
+    gain: Floats,
+    power: Floats,
+    noise: Floats,
+    most_synthetic: Floats,
+) -> Fleet:
+    """Constants of the inner problem from the devices' own quantities; cycles = tau omega, s = S ln 2."""
+    n = samples.size
+    table = np.empty((8, n))
+    cube = cycles * cycles * cycles
+    for i in range(n):
+        table[0, i] = coefficient[i] * cube
+        table[1, i] = frequency[i] / cycles
+        table[2, i] = noise[i] * s / gain[i]
+        table[3, i] = power[i]
+        table[4, i] = samples[i]
+        table[5, i] = samples[i] + most_synthetic[i if most_synthetic.size > 1 else 0]
+        table[6, i] = math.log(table[0, i])
+        table[7, i] = math.log(table[1, i])
+    return Fleet(table[0], table[1], table[2], table[3], table[4], table[5], table[6], table[7])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def device_of(fleet: Fleet, i: int) -> Device:
+    """Return the constants of one device."""
+    return Device(
+        fleet.a[i], fleet.F[i], fleet.h[i], fleet.P[i], fleet.D_lo[i], fleet.D_hi[i], fleet.log_a[i], fleet.log_F[i]
+    )
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def evaluate(
+    fleet: Fleet, shared: Shared, log_nu: float, log_w: float, answer: Answer, first: int, stop: int
+) -> tuple[float, float, float, float, float, int]:
+    """Return sums over devices first..stop-1 of e, b, de/dnu, de/dw, db/dw and of the inner steps taken; answers into `answer`."""
+    w = math.exp(log_w)
+    e = b = e_nu = e_w = b_w = 0.0
+    steps = 0
+    for i in range(first, stop):
+        response, taken = respond(device_of(fleet, i), shared, log_nu, w, answer.x[i])
+        answer.x[i], answer.t[i], answer.u[i] = response.x, response.t, response.u
+        answer.D[i], answer.b[i] = response.D, response.b
+        e += response.e
+        b += response.b
+        e_nu += response.e_nu
+        e_w += response.e_w
+        b_w += response.b_w
+        steps += taken
+    return e, b, e_nu, e_w, b_w, steps
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def residuals(
+    e: float, b: float, e_nu: float, e_w: float, b_w: float, supply: Supply, log_nu: float, log_w: float
+) -> Sums:
+    """Residuals of the two limits in logarithms, and their derivatives by the logarithms of the prices."""
+    nu, w = math.exp(log_nu), math.exp(log_w)
+    return Sums(
+        math.log(e / supply.A), math.log(b / supply.B), nu * e_nu / e, w * e_w / e, nu * e_w / b, w * b_w / b
+    )
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def first_prices(fleet: Fleet, shared: Shared, supply: Supply) -> tuple[float, float]:
+    """Prices (ln nu, ln w) at which a typical device would take its share: the search's start."""
+    n = fleet.a.size
+    log_a = log_h = log_F = 0.0
+    for i in range(n):
+        log_a += fleet.log_a[i]
+        log_h += math.log(fleet.h[i])
+        log_F += fleet.log_F[i]
+    log_D = (math.log(shared.alpha) - math.log(supply.A / n)) / shared.beta
+    log_t = math.log(0.7 * shared.T)
+    beta = shared.beta
+    log_nu = math.log(3.0 / (shared.alpha * beta)) + log_a / n + (beta + 3.0) * log_D - 2.0 * log_t
+    u = 0.3 * shared.T
+    v = shared.s * n / (supply.B * u)
+    G = math.exp(min(v, 30.0)) * (v - 1.0) + 1.0 if v > 0.01 else 0.5 * v * v
+    log_w = math.log(u / shared.s * G) + log_h / n
+    return min(max(log_nu, -500.0), 500.0), min(max(log_w, -500.0), 500.0)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def first_splits(fleet: Fleet, shared: Shared, x: Floats) -> None:
+    """Start every device at 70 % of the deadline for computing, or as near as its limits let it."""
+    for i in range(x.size):
+        lo, hi = split_range(device_of(fleet, i), shared)
+        x[i] = 0.85 if lo <= 0.85 < hi else 0.5 * (lo + hi)

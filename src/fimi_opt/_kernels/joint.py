@@ -1,0 +1,93 @@
+"""P1 for one fleet on the calling thread: the price search driven over the devices' answers, then the plan."""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from fimi_opt._kernels.device import Shared, split_range
+from fimi_opt._kernels.exponential import exponentials
+from fimi_opt._kernels.fleet import Answer, Fleet, Supply, device_of, evaluate, residuals
+from fimi_opt._kernels.search import DONE, FAILED, P1, P2, advance
+from fimi_opt._kernels.subproblems import fill_data, share_band
+
+Floats = NDArray[np.float64]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def needs_no_synthetic(fleet: Fleet, shared: Shared, supply: Supply) -> bool:
+    """Whether the local data alone meets the learning limit: then nu = 0 (the paper calls this case infeasible)."""
+    total = 0.0
+    for i in range(fleet.D_lo.size):
+        total += shared.alpha * fleet.D_lo[i] ** -shared.beta
+    return total <= supply.A
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def every_split_open(fleet: Fleet, shared: Shared) -> bool:
+    """Whether f_max and P_max leave every device a time split at all."""
+    for i in range(fleet.a.size):
+        lo, hi = split_range(device_of(fleet, i), shared)
+        if not lo < hi:
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def search_prices(
+    fleet: Fleet, shared: Shared, supply: Supply, state: Floats, answer: Answer
+) -> tuple[int, int, int]:
+    """Drive the search to its end; return its last mode, the evaluations and the inner steps it took."""
+    evaluations = inner = 0
+    n = fleet.a.size
+    while True:  # bounded: the search counts its evaluations
+        log_nu, log_w = state[P1], state[P2]
+        e, b, e_nu, e_w, b_w, steps = evaluate(fleet, shared, log_nu, log_w, answer, 0, n)
+        evaluations += 1
+        inner += steps
+        mode = advance(state, residuals(e, b, e_nu, e_w, b_w, supply, log_nu, log_w))
+        if mode == DONE or mode == FAILED:
+            return mode, evaluations, inner
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def complete(fleet: Fleet, shared: Shared, supply: Supply, answer: Answer, log_w: float) -> tuple[float, float, int]:
+    """Best data amounts and bandwidths for the answer's time split, limits kept: return ln nu, ln w and a code."""
+    log_nu, code = fill_data(fleet, shared, answer.t, supply.A, answer.D)
+    if code:
+        return log_nu, log_w, code
+    log_w, code = share_band(fleet, shared, answer.u, supply.B, log_w, answer.b)
+    return log_nu, log_w, code
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def decision(fleet: Fleet, shared: Shared, cycles: float, answer: Answer) -> Floats:
+    """Return rows synthetic samples, CPU frequency (Hz), bandwidth (Hz), transmit power (W) of the answer."""
+    n = fleet.a.size
+    rows = np.empty((4, n))
+    for i in range(n):
+        rows[0, i] = max(answer.D[i] - fleet.D_lo[i], 0.0)
+        rows[1, i] = min(answer.D[i] / answer.t[i], fleet.F[i]) * cycles
+        rows[2, i] = answer.b[i]
+        v = shared.s / (answer.b[i] * answer.u[i])
+        growth, _ = exponentials(v)
+        rows[3, i] = min(fleet.h[i] * growth / (v * answer.u[i]), fleet.P[i])
+    return rows
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def latency_price(fleet: Fleet, shared: Shared, answer: Answer, w: float) -> float:
+    """Joules that one more second of the deadline saves: the sum of the upload sides' marginal values of time."""
+    total = 0.0
+    for i in range(fleet.a.size):
+        v = shared.s / (answer.b[i] * answer.u[i])
+        growth, marginal = exponentials(v)
+        u = answer.u[i]
+        # dE_com/du at fixed b is -h G / (u v); with the power limit active its multiplier pi adds pi (P + h G / (u v)).
+        slope = fleet.h[i] * marginal / (u * v)
+        excess = w * shared.s / (fleet.h[i] * u * marginal) - 1.0
+        total += slope
+        if excess > 0.0 and growth * fleet.h[i] >= v * fleet.P[i] * u * (1.0 - 1e-9):
+            total += excess * (slope + fleet.P[i])
+    return total
+
+

@@ -1,0 +1,137 @@
+"""P6 and P7: the best data amounts and the best bandwidths when every device's time split is given."""
+
+import math
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from fimi_opt._kernels.device import Shared
+from fimi_opt._kernels.exponential import exponentials
+from fimi_opt._kernels.fleet import Fleet
+from fimi_opt._kernels.lambertw import power_limited_exponent, upload_exponent
+from fimi_opt._kernels.search import DONE, ONE, P2, Sums, advance, start
+
+Floats = NDArray[np.float64]
+
+SOLVED, INFEASIBLE, STALLED = 0, 1, 2
+
+# A limit missed by no more than sums of rounded numbers are off is met: far below what a plan is checked to (1e-9).
+ROUNDING = 1e-12
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def fill_data(fleet: Fleet, shared: Shared, t: Floats, A: float, D: Floats) -> tuple[float, int]:
+    """P6 exactly: fill `D` with the cheapest data amounts whose errors sum to A; return ln nu and a code.
+
+    With z = nu^(-beta/(beta+3)) each error e_i = clip(c_i z, e_min, e_max) is piecewise linear and rising in z, so the
+    sorted breakpoints bracket the one segment that holds A.
+    """
+    n = t.size
+    alpha, beta = shared.alpha, shared.beta
+    c, e_min, e_max = np.empty(n), np.empty(n), np.empty(n)
+    low = high = 0.0
+    for i in range(n):
+        kappa = (alpha * beta * t[i] * t[i] / (3.0 * fleet.a[i])) ** (1.0 / (beta + 3.0))
+        c[i] = alpha * kappa**-beta
+        cap = max(min(fleet.D_hi[i], fleet.F[i] * t[i]), fleet.D_lo[i])
+        e_min[i] = alpha * cap**-beta
+        e_max[i] = alpha * fleet.D_lo[i] ** -beta
+        low += e_min[i]
+        high += e_max[i]
+    if high <= A:
+        D[:] = fleet.D_lo
+        return -math.inf, SOLVED
+    if low > A * (1.0 + ROUNDING):
+        return math.inf, INFEASIBLE
+    z = _level(c, e_min, e_max, low, A)
+    power = -1.0 / beta
+    for i in range(n):
+        e = c[i] * z
+        if e >= e_max[i]:
+            D[i] = fleet.D_lo[i]
+        elif e <= e_min[i]:
+            D[i] = max(min(fleet.D_hi[i], fleet.F[i] * t[i]), fleet.D_lo[i])
+        else:
+            D[i] = (e / alpha) ** power
+    return -(beta + 3.0) / beta * math.log(z), SOLVED
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _level(c: Floats, e_min: Floats, e_max: Floats, low: float, A: float) -> float:
+    """Root z of sum clip(c z, e_min, e_max) = A, low = sum e_min <= A < sum e_max, by sorted breakpoints."""
+    n = c.size
+    points = np.empty(2 * n)
+    points[:n] = e_min / c
+    points[n:] = e_max / c
+    order = np.argsort(points)
+    fixed, slope = low, 0.0
+    z = points[order[0]]
+    for j in order:
+        i = j if j < n else j - n
+        if fixed + slope * points[j] >= A:
+            break
+        z = points[j]
+        if j < n:
+            fixed -= e_min[i]
+            slope += c[i]
+        else:
+            fixed += e_max[i]
+            slope -= c[i]
+    # The running sums have cancelled: the segment's own sums are formed afresh.
+    fixed = slope = 0.0
+    for i in range(n):
+        if points[n + i] <= z:
+            fixed += e_max[i]
+        elif points[i] > z:
+            fixed += e_min[i]
+        else:
+            slope += c[i]
+    return max(z, (A - fixed) / slope) if slope > 0.0 else z
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def share_band(fleet: Fleet, shared: Shared, u: Floats, B: float, log_w: float, b: Floats) -> tuple[float, int]:
+    """P7: fill `b` with the cheapest bandwidths that sum to B, from the start ln w; return ln w and a code.
+
+    b_i = max(b_min, s / (u v(w))) with v(w) closed form by Lambert W_0 and b_min by W_-1; one search in ln w.
+    """
+    n = u.size
+    v_cap = np.empty(n)
+    least = 0.0
+    for i in range(n):
+        v_cap[i] = power_limited_exponent(fleet.h[i] / (fleet.P[i] * u[i]))
+        least += shared.s / (u[i] * v_cap[i])
+    if not least <= B * (1.0 + ROUNDING):
+        return math.inf, INFEASIBLE
+    if least >= B:
+        for i in range(n):
+            b[i] = shared.s / (u[i] * v_cap[i])
+        return math.inf, SOLVED
+    state = start(0.0, log_w, ONE)
+    mode = ONE
+    held = free = 0.0
+    while mode == ONE:  # bounded by the search's own count
+        w = math.exp(state[P2])
+        held = free = fall = 0.0
+        for i in range(n):
+            v = upload_exponent(w * shared.s / (fleet.h[i] * u[i]))
+            if v >= v_cap[i]:
+                b[i] = shared.s / (u[i] * v_cap[i])
+                held += b[i]
+            else:
+                growth, marginal = exponentials(v)
+                b[i] = shared.s / (u[i] * v)
+                free += b[i]
+                fall -= b[i] * marginal / (v * v * (growth + 1.0))
+        total = held + free
+        mode = advance(state, Sums(0.0, math.log(total / B), 0.0, 0.0, 0.0, fall / total))
+    if mode != DONE or not free > 0.0:
+        return state[P2], STALLED
+    # Hand out the band to the last hertz: a change of the last digits, in the devices that their power does not hold.
+    scale = (B - held) / free
+    for i in range(n):
+        floor = shared.s / (u[i] * v_cap[i])
+        if b[i] > floor:
+            b[i] = max(b[i] * scale, floor)
+    return state[P2], SOLVED

@@ -1,0 +1,75 @@
+"""One tree of errors: whatever fimi_opt refuses, it refuses with one of these."""
+
+from typing import Any
+
+
+class FimiError(Exception):
+    """Base of every error that fimi_opt raises of its own accord."""
+
+
+class InvalidInputError(FimiError, ValueError):
+    """An argument that no problem can be made of: the message names it, the first offending device and the value."""
+
+
+class InfeasibleError(FimiError, ValueError):
+    """No plan meets all limits; the message says what would admit one.
+
+    Attributes
+    ----------
+    min_bandwidth
+        Least band B (Hz) that admits a plan, the other limits kept; None where no band does.
+    min_latency
+        Least round deadline T (s) that admits a plan, the other limits kept; None where no deadline does.
+    min_global_error
+        Least Delta_max that admits a plan, the other limits kept; None where none below 1 does.
+    min_rounds
+        Least number of rounds N that admits a plan, the other limits kept; None where no number does.
+    devices
+        Indices of the devices that are infeasible whatever the others do: with the whole band and no synthetic data
+        they miss the deadline.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        min_bandwidth: float | None = None,
+        min_latency: float | None = None,
+        min_global_error: float | None = None,
+        min_rounds: float | None = None,
+        devices: tuple[int, ...] = (),
+    ) -> None:
+        super().__init__(message)
+        self.min_bandwidth = min_bandwidth
+        self.min_latency = min_latency
+        self.min_global_error = min_global_error
+        self.min_rounds = min_rounds
+        self.devices = devices
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle with the keyword-only fields, which Exception's own pickling would drop."""
+        return (_restore, (str(self), self._critical()))
+
+    def __eq__(self, other: object) -> bool:
+        """Whether the other error says the same."""
+        if not isinstance(other, InfeasibleError):
+            return NotImplemented
+        return str(self) == str(other) and self._critical() == other._critical()
+
+    __hash__ = FimiError.__hash__
+
+    def _critical(self) -> dict[str, Any]:
+        names = ("min_bandwidth", "min_latency", "min_global_error", "min_rounds", "devices")
+        return {name: getattr(self, name) for name in names}
+
+
+def _restore(message: str, critical: dict[str, Any]) -> InfeasibleError:
+    return InfeasibleError(message, **critical)
+
+
+class NumericalError(FimiError, ArithmeticError):
+    """The search ended without a plan that passes its own check; the message says what it had and what to try."""
+
+
+class ImplausibleInputWarning(UserWarning):
+    """An argument that is possible but looks like a wrong unit."""

@@ -1,0 +1,187 @@
+"""What fimi_opt answers with: a plan, how good it is, and what its limits cost."""
+
+import enum
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fimi_opt import models
+from fimi_opt.categories import allocate_categories
+from fimi_opt.types import ArrayEquality, Constraints, Devices, Task
+
+Floats = NDArray[np.float64]
+
+
+class Status(enum.Enum):
+    """How good a plan is; the member is its message, `remedy` says what to do about it."""
+
+    OPTIMAL = ("optimal: no plan takes less energy, to the certified gap", "nothing to do")
+    FEASIBLE = (
+        "feasible: every limit is kept, but the lower bound leaves the gap open",
+        "use the plan, or move a limit by 1e-6 of itself: barely feasible limits have prices too large to certify",
+    )
+
+    @property
+    def message(self) -> str:
+        """What it means."""
+        return self.value[0]
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it."""
+        return self.value[1]
+
+    def __str__(self) -> str:
+        """Return the message."""
+        return self.message
+
+
+class Prices(NamedTuple):
+    """What one unit more of each limit would save, all >= 0: the multipliers of the dual problem.
+
+    Attributes
+    ----------
+    error
+        J per unit of the limit on the mean local error; 0 where the local data is enough.
+    bandwidth
+        J/Hz.
+    latency
+        J/s: what one second more of the deadline would save.
+    """
+
+    error: float
+    bandwidth: float
+    latency: float
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Plan(ArrayEquality):
+    """A feasible, checked decision for every device, with a bound that proves how good it is.
+
+    Attributes
+    ----------
+    synthetic_samples, frequency, bandwidth, power
+        The decision, each (I,): samples to add, CPU frequency (Hz), share of the band (Hz), transmit power (W).
+    lower_bound
+        Energy (J) that no plan for these devices and limits goes below.
+    prices
+        What one unit more of each limit would save.
+    status
+        How good the plan is, with message and remedy.
+    method
+        What found it: "exact" or "cross-entropy".
+    devices, constraints, task
+        What it answers.
+
+    Everything else follows from these by the model's formulas and is formed when asked for.
+    """
+
+    synthetic_samples: Floats
+    frequency: Floats
+    bandwidth: Floats
+    power: Floats
+    lower_bound: float
+    prices: Prices
+    status: Status
+    method: str
+    devices: Devices
+    constraints: Constraints
+    task: Task
+
+    @cached_property
+    def samples(self) -> Floats:
+        """Training samples D = D_loc + D_gen, (I,)."""
+        return _frozen(self.devices.local_samples + self.synthetic_samples)
+
+    @cached_property
+    def compute_time(self) -> Floats:
+        """Seconds of local training, (I,), eq. (6)."""
+        return _frozen(
+            models.compute_time(self.samples, self.frequency, self.task.cycles_per_sample, self.task.local_epochs)
+        )
+
+    @cached_property
+    def upload_time(self) -> Floats:
+        """Seconds of uploading, (I,), eq. (8)."""
+        return _frozen(models.upload_time(*self._radio))
+
+    @cached_property
+    def compute_energy(self) -> Floats:
+        """Joules of local training, (I,), eq. (5)."""
+        task = self.task
+        return _frozen(
+            models.compute_energy(
+                self.samples,
+                self.frequency,
+                self.devices.energy_coefficient,
+                task.cycles_per_sample,
+                task.local_epochs,
+            )
+        )
+
+    @cached_property
+    def upload_energy(self) -> Floats:
+        """Joules of uploading, (I,), eq. (9)."""
+        return _frozen(self.power * self.upload_time)
+
+    @cached_property
+    def rate(self) -> Floats:
+        """Upload rate, bit/s, (I,), eq. (7)."""
+        return _frozen(models.rate(*self._radio[:4]))
+
+    @cached_property
+    def energy(self) -> float:
+        """Joules of the fleet for one round, eq. (10)."""
+        return float(np.sum(self.compute_energy) + np.sum(self.upload_energy))
+
+    @cached_property
+    def latency(self) -> float:
+        """Seconds of one round, eq. (11): the slowest device's."""
+        return float(np.max(self.compute_time + self.upload_time))
+
+    @cached_property
+    def mean_error(self) -> float:
+        """Mean local error dbar, eq. (2)."""
+        curve = self.task.learning
+        return models.mean_error(self.samples, curve.alpha, curve.beta, curve.gamma)
+
+    @cached_property
+    def global_error(self) -> float:
+        """Global error Delta after the constraints' rounds, eq. (4)."""
+        return models.global_error(self.constraints.rounds, self.mean_error, self.task.learning.zeta)
+
+    @cached_property
+    def gap(self) -> float:
+        """Certified relative gap, (energy - lower_bound) / energy."""
+        return (self.energy - self.lower_bound) / self.energy
+
+    @cached_property
+    def aggregation_weights(self) -> Floats:
+        """FedAvg weights of the server, (D_loc + D_gen) over their sum, (I,)."""
+        return _frozen(self.samples / np.sum(self.samples))
+
+    @cached_property
+    def synthetic_by_class(self) -> NDArray[np.float64] | NDArray[np.int64] | None:
+        """Synthetic samples of each class, (I, C), with the highest entropy (P8); None without class_counts."""
+        if self.devices.class_counts is None:
+            return None
+        table = allocate_categories(self.devices.class_counts, self.synthetic_samples)
+        table.flags.writeable = False
+        return table
+
+    @property
+    def _radio(self) -> tuple[Floats, Floats, Floats, Floats, float]:
+        devices = self.devices
+        return self.bandwidth, self.power, devices.channel_gain, devices.noise_density, self.task.update_bits
+
+    def __repr__(self) -> str:
+        """Return one line: the fleet's energy, its certified gap and the status."""
+        return f"Plan({len(self.devices)} devices, {self.energy:.6g} J, gap {self.gap:.1e}, {self.status.name.lower()})"
+
+
+def _frozen(array: Floats) -> Floats:
+    array.flags.writeable = False
+    return array

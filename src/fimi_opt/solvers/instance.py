@@ -1,0 +1,52 @@
+"""From the public types to the constants that the solvers compute with: the one place where letters meet words."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from fimi_opt._kernels.device import Shared
+from fimi_opt._kernels.fleet import Fleet, Supply, make_fleet
+from fimi_opt.errors import InvalidInputError
+from fimi_opt.models import mean_error_limit
+from fimi_opt.types import Constraints, Devices, Task
+
+
+class Instance(NamedTuple):
+    """Fleet constants, what the devices share, the two coupling limits, and tau omega (cycles per sample)."""
+
+    fleet: Fleet
+    shared: Shared
+    supply: Supply
+    cycles: float
+
+
+def make_instance(devices: Devices, constraints: Constraints, task: Task) -> Instance:
+    """Constants of P1 for these devices, limits and task.
+
+    Raises
+    ------
+    ValueError
+        If `constraints.max_synthetic` has neither one value nor one per device.
+    """
+    count = len(devices)
+    most = np.atleast_1d(np.asarray(constraints.max_synthetic, np.float64))
+    if np.ndim(constraints.max_synthetic) and most.shape != (count,):
+        raise InvalidInputError(f"max_synthetic has shape {most.shape}, but the devices need ({count},)")
+    curve = task.learning
+    cycles = task.local_epochs * task.cycles_per_sample
+    s = task.update_bits * math.log(2.0)
+    limit = mean_error_limit(constraints.max_global_error, constraints.rounds, curve.zeta) + curve.gamma
+    fleet = make_fleet(
+        cycles,
+        s,
+        devices.local_samples,
+        devices.energy_coefficient,
+        devices.max_frequency,
+        devices.channel_gain,
+        devices.max_power,
+        devices.noise_density,
+        most,
+    )
+    shared = Shared(curve.alpha, curve.beta, s, constraints.max_latency)
+    return Instance(fleet, shared, Supply(count * limit, constraints.bandwidth), cycles)
