@@ -13,6 +13,8 @@ from fimi_opt.errors import (
 from fimi_opt.fitting import FittedCurve, fit_learning_curve, fit_zeta
 from fimi_opt.plan import Plan, Prices, Status
 from fimi_opt.solve import solve
+from fimi_opt.solvers.bandwidth import BandwidthShares, allocate_bandwidth
+from fimi_opt.solvers.data_amounts import DataAmounts, allocate_data
 from fimi_opt.tasks import PAPER_TASK
 from fimi_opt.types import THERMAL_NOISE_DENSITY, Constraints, Devices, LearningCurve, Task
 
@@ -21,7 +23,9 @@ __version__ = "0.1.0"
 __all__ = [
     "PAPER_TASK",
     "THERMAL_NOISE_DENSITY",
+    "BandwidthShares",
     "Constraints",
+    "DataAmounts",
     "Devices",
     "FimiError",
     "FittedCurve",
@@ -35,7 +39,9 @@ __all__ = [
     "Status",
     "Task",
     "Violations",
+    "allocate_bandwidth",
     "allocate_categories",
+    "allocate_data",
     "entropy",
     "fit_learning_curve",
     "fit_zeta",

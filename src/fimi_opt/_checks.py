@@ -78,7 +78,7 @@ def to_array(name: str, values: ArrayLike, shape: tuple[int, ...] | None) -> Flo
             given = np.asarray(values, dtype=np.float64)
         array = np.array(given, dtype=np.float64, order="C")
     except (TypeError, ValueError, OverflowError) as error:
-        raise InvalidInputError(f"{name} must be numbers, one per device: {error}") from None
+        raise InvalidInputError(f"{name} must be numbers: {error}") from None
     if shape is not None and array.shape != shape:
         if array.ndim > 0:
             raise InvalidInputError(f"{name} has shape {array.shape}, but the devices need {shape}")
@@ -127,8 +127,6 @@ def _refusal(name: str, where: str, value: float, limits: Range) -> str:
 
 def _outside_package() -> int:
     """Stack level of the first frame that is not fimi_opt's or a dataclass's generated __init__."""
-
-
     level, frame = 1, sys._getframe(1)
     while frame.f_back is not None and (
         frame.f_globals.get("__name__", "").startswith("fimi_opt") or frame.f_code.co_filename == "<string>"

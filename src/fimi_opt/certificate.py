@@ -13,21 +13,27 @@ multipliers mu, pi >= 0 of their own, for which any value is valid. The bound is
 every price; good ones only make it tight. What rounding can have added is taken off.
 """
 
+from __future__ import annotations
+
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from fimi_opt.models import compute_time, local_error, mean_error_limit, upload_time
-from fimi_opt.plan import Plan, Prices
-from fimi_opt.types import Constraints, Devices, Task
+
+if TYPE_CHECKING:
+    from fimi_opt.plan import Plan, Prices
+    from fimi_opt.types import Constraints, Devices, Task
 
 Floats = NDArray[np.float64]
 
 # Each term is formed with less than 16 roundings, and sums are compensated.
 _ROUNDINGS = 16 * 2.0**-52
+# How near D must be to D_hi and F t for the plane to treat them as a corner; any value is valid.
+_CORNER = 1e-12
 # Halvings of a bracket in ln(t / u) or ln v that is at most 1,400 wide, to the last digit.
 _HALVINGS = 64
 
@@ -219,39 +225,41 @@ def _marginal(v: float) -> float:
 def _tangent(dev: _Device, lim: _Limits, t: float, u: float, v: float) -> tuple[float, float, float]:
     """Least value of the tangent plane at (t, u, v) over the device's box, its slope in t, and the terms' size."""
     alpha, beta, nu, w = lim.alpha, lim.beta, dev.nu, dev.w
-    # Data: the closed-form minimiser for this t, a few digits upwards so that the slope left over points at D_lo.
-    want = (nu * alpha * beta * t * t / (3.0 * dev.a)) ** (1.0 / (beta + 3.0)) * (1.0 + 1e-15)
-    reach = dev.F * t
-    D = min(max(want, dev.D_lo), max(min(dev.D_hi, reach), dev.D_lo))
-    cost = 3.0 * dev.a * D * D / (t * t)
-    worth = nu * alpha * beta * D ** (-beta - 1.0)
-    mu = max(worth - cost, 0.0) if D >= reach else 0.0
-    slope_D = cost - worth + mu
-    energy = dev.a * D * D * D / (t * t)
-    error = nu * alpha * D**-beta
-    value = energy + error + mu * (D - reach)
-    value -= slope_D * (D - dev.D_lo) if slope_D > 0.0 else -slope_D * (dev.D_hi - D)
-    size = energy + error + mu * (D + reach) + (cost + worth) * (D - dev.D_lo)
-    slope_t = -2.0 * energy / t - mu * dev.F
     # Radio: where v is held down the power limit's multiplier pi takes up the slope in b, elsewhere the slope costs
     # at most itself times b (b is at least 0), or times B - b where v is too large.
     b = dev.s / (u * v)
     G = _marginal(v)
-    sent, room = dev.h * _phi(v), dev.P * u
-    slope_b = dev.w - dev.h * u * G / dev.s
+    sent, full = dev.h * _phi(v), dev.P * u
+    slope_b = w - dev.h * u * G / dev.s
     pi = max(slope_b, 0.0) * dev.s / (dev.h * u * G)
-    if slope_b * b <= pi * (room - sent):
+    if slope_b * b <= pi * (full - sent):
         pi = 0.0
     else:
         slope_b = 0.0
-    value += (1.0 + pi) * sent - pi * room + dev.w * b
+    value = (1.0 + pi) * sent - pi * full + w * b
     value -= slope_b * b if slope_b > 0.0 else -slope_b * (lim.B - b)
-    size += (1.0 + pi) * sent + pi * room + 2.0 * dev.w * b
+    size = (1.0 + pi) * sent + pi * full + 2.0 * w * b
     slope_u = -pi * dev.P - (1.0 + pi) * dev.h * G / (u * v)
+    # Data: the closed-form minimiser for this t, a few digits upwards so that the slope left over points at D_lo.
+    want = (nu * alpha * beta * t * t / (3.0 * dev.a)) ** (1.0 / (beta + 3.0)) * (1.0 + 1e-15)
+    reach = dev.F * t
+    D = min(max(want, dev.D_lo), max(min(dev.D_hi, reach), dev.D_lo))
+    energy = dev.a * D * D * D / (t * t)
+    error = nu * alpha * D**-beta
+    cost, worth = 3.0 * energy / D, beta * error / D
+    mu = 0.0
+    if reach * (1.0 - _CORNER) <= D:
+        mu = max(worth - cost, 0.0)
+        if dev.D_hi * (1.0 - _CORNER) <= D:  # at the corner of both limits mu is free: the one that balances time
+            mu = min(mu, max(-slope_u - 2.0 * energy / t, 0.0) / dev.F)
+    slope_D = cost - worth + mu
+    value += energy + error + mu * (D - reach)
+    value -= slope_D * (D - dev.D_lo) if slope_D > 0.0 else -slope_D * (dev.D_hi - D)
+    size += energy + error + mu * (D + reach) + (cost + worth) * (D - dev.D_lo)
+    slope_t = -2.0 * energy / t - mu * dev.F
     # Time: t + u = T but for rounding, which the slope in u makes good.
     slope = slope_t - slope_u
-    t_lo, u_lo = dev.D_lo / dev.F, dev.h / dev.P
-    reach_t = t - t_lo if slope > 0.0 else u_lo - u
+    reach_t = t - dev.D_lo / dev.F if slope > 0.0 else dev.h / dev.P - u
     size += (-slope_t - slope_u) * abs(reach_t)
     return value - slope * reach_t + slope_u * (lim.T - t - u), slope, size
 

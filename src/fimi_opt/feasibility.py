@@ -12,17 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fimi_opt._kernels.device import Shared
-from fimi_opt._kernels.feasibility import least_split, split_of, trade
+from fimi_opt._kernels.feasibility import least_split, times_of, trade
 from fimi_opt._kernels.fleet import Answer, Fleet
 from fimi_opt._kernels.search import DONE, bracketed_step
-from fimi_opt._kernels.subproblems import ROUNDING
 from fimi_opt.errors import InfeasibleError
 from fimi_opt.models import rate
-from fimi_opt.solvers.instance import Instance, make_instance
+from fimi_opt.solvers.instance import Instance
 from fimi_opt.types import Constraints, Devices, Task
 
 Floats = NDArray[np.float64]
 
+# Limits that are missed by no more than this are met: computing a limit from the plan that just meets it (every device
+# at D_max, say) leaves roundings of this size. Plans are checked to 1e-9.
+_TIGHT = 1e-14
+# Critical values are given this much on the admitting side, so that solving again with one of them has a plan to find.
+_ADMIT = 1e-9
 # A root search in ln T halves its bracket at least every other step: 1,400 wide to 1e-13.
 _MAX_LATENCY_STEPS = 200
 _LATENCY_TOL = 1e-13
@@ -31,7 +35,7 @@ _LOG_LATENCY_SPAN = 60.0
 
 
 class LeastBandwidth(NamedTuple):
-    """Least band (Hz, inf where none is enough) that meets the learning limit, and the splits x = ln(t/u) it takes."""
+    """Least band (Hz, inf where none is enough) that meets the learning limit, and the splits x = ln(t/y) it takes."""
 
     bandwidth: float
     x: Floats
@@ -47,9 +51,9 @@ def least_bandwidth_for(fleet: Fleet, shared: Shared, A: float) -> LeastBandwidt
     if totals.e <= A:
         return LeastBandwidth(totals.b, x, totals.b_T)
     most = least_split(fleet, shared, math.inf, x)
-    if most.e > A * (1 + ROUNDING):
+    if most.e > A * (1 + _TIGHT):
         return LeastBandwidth(math.inf, x, math.inf)
-    if most.e >= A * (1 - ROUNDING) and math.isfinite(most.b):
+    if most.e >= A * (1 - _TIGHT) and math.isfinite(most.b):
         return LeastBandwidth(most.b, x, most.b_T)
     totals, ended = trade(fleet, shared, A, math.inf, x)
     if ended != DONE:
@@ -76,7 +80,7 @@ def least_latency_for(fleet: Fleet, shared: Shared, A: float, B: float) -> float
 
     The least bandwidth falls with T: a bracketed Newton search in ln T, whose slope is the multiplier's.
     """
-    if np.sum(shared.alpha * fleet.D_hi**-shared.beta) > A * (1 + ROUNDING):
+    if np.sum(shared.alpha * fleet.D_hi**-shared.beta) > A * (1 + _TIGHT):
         return None
     lo = float(np.log(np.max(_shortest_times(fleet, shared, B))))
     hi, last, end = math.inf, math.inf, lo + _LOG_LATENCY_SPAN
@@ -91,31 +95,48 @@ def least_latency_for(fleet: Fleet, shared: Shared, A: float, B: float) -> float
         if abs(residual) <= _LATENCY_TOL or hi - lo <= _LATENCY_TOL:
             return math.exp(p)
         slope = -math.exp(p) * least.per_second / least.bandwidth if math.isfinite(residual) else -math.inf
-        step = bracketed_step(p, residual, slope, lo, hi, last) if math.isfinite(residual) else _into(lo, hi)
+        step = bracketed_step(p, residual, slope, lo, hi, last) if math.isfinite(residual) else _into(lo, hi, last)
         last = abs(step)
         p += step
         if p > end:
             return None
-    return math.exp(hi)
+    return math.exp(hi) if math.isfinite(hi) else None
 
 
-def check(devices: Devices, constraints: Constraints, task: Task) -> Answer:
-    """A time split that meets every limit with the least bandwidth.
+def check(devices: Devices, constraints: Constraints, task: Task, instance: Instance) -> tuple[Instance, Answer]:
+    """A time split inside every limit: with half of the band that is to spare, the least error.
+
+    Returns
+    -------
+    Instance, Answer
+        The instance, its limits moved by at most `_TIGHT` where they leave no more room than rounding does, and the
+        split.
 
     Raises
     ------
     InfeasibleError
         If there is none; it says what would admit a plan.
     """
-    instance = make_instance(devices, constraints, task)
     fleet, shared, supply, _ = instance
+    x = np.zeros(len(devices))
+    if _every_device_open(fleet, shared):
+        least_error = least_split(fleet, shared, math.inf, x).e
+        if supply.A < least_error <= supply.A * (1 + _TIGHT):
+            supply = supply._replace(A=least_error)
     least = least_bandwidth_for(fleet, shared, supply.A)
-    if least.bandwidth > supply.B * (1 + ROUNDING):
+    if least.bandwidth > supply.B * (1 + _TIGHT):
         raise diagnose(devices, constraints, task, instance, least.bandwidth)
+    supply = supply._replace(B=max(supply.B, least.bandwidth))
+    middle = 0.5 * (least.bandwidth + supply.B)
+    if least_split(fleet, shared, math.inf, x).b > middle:
+        x[:] = least.x
+        _, ended = trade(fleet, shared, math.inf, middle, x)
+        if ended != DONE:
+            x[:] = least.x
     answer = Answer(*np.empty((5, len(devices))))
-    answer.x[:] = least.x
-    split_of(least.x, shared.T, answer.t, answer.u)
-    return answer
+    answer.x[:] = x
+    times_of(fleet, shared, x, answer.t, answer.y)
+    return instance._replace(supply=supply), answer
 
 
 def diagnose(
@@ -127,19 +148,23 @@ def diagnose(
     alone = _shortest_times(fleet, shared, supply.B)
     stuck = np.flatnonzero(alone > constraints.max_latency)
     min_latency = least_latency_for(fleet, shared, supply.A, supply.B)
-    least_mean = least_error_for(fleet, shared, supply.B) / count - curve.gamma
+    least_mean = least_error_for(fleet, shared, supply.B) / count
+    least_mean = least_mean * (1 + _ADMIT) - curve.gamma
     min_error = min_rounds = None
     if least_mean < 1:
         min_error = math.exp(constraints.rounds / curve.zeta * (least_mean - 1))
         min_rounds = curve.zeta * math.log(1 / constraints.max_global_error) / (1 - least_mean)
+    min_bandwidth *= 1 + _ADMIT
+    if min_latency is not None:
+        min_latency *= 1 + _ADMIT
     cures = []
     if math.isfinite(min_bandwidth):
-        cures.append(f"bandwidth = {min_bandwidth:.7g} Hz instead of {constraints.bandwidth:.7g}")
+        cures.append(f"bandwidth = {_up(min_bandwidth)} Hz instead of {constraints.bandwidth:.7g}")
     if min_latency is not None:
-        cures.append(f"max_latency = {min_latency:.7g} s instead of {constraints.max_latency:.7g}")
-    if min_error is not None:
-        cures.append(f"max_global_error = {min_error:.7g} instead of {constraints.max_global_error:.7g}")
-        cures.append(f"rounds = {min_rounds:.7g} instead of {constraints.rounds:.7g}")
+        cures.append(f"max_latency = {_up(min_latency)} s instead of {constraints.max_latency:.7g}")
+    if min_error is not None and min_rounds is not None:
+        cures.append(f"max_global_error = {_up(min_error)} instead of {constraints.max_global_error:.7g}")
+        cures.append(f"rounds = {_up(min_rounds)} instead of {constraints.rounds:.7g}")
     return InfeasibleError(
         _message(devices, constraints, stuck, alone, cures),
         min_bandwidth=min_bandwidth if math.isfinite(min_bandwidth) else None,
@@ -166,8 +191,14 @@ def _message(
     return f"{message}, and no change of a single limit does: allow more synthetic data, or change several limits"
 
 
+def _up(value: float) -> str:
+    """Seven significant digits, rounded up: the printed number admits a plan as well."""
+    unit = 10.0 ** (math.floor(math.log10(value)) - 6)
+    return f"{math.ceil(value / unit) * unit:.7g}"
+
+
 def _shortest_times(fleet: Fleet, shared: Shared, B: float) -> Floats:
-    """Least time (s) of each device's round with the whole band, full power and its local data only: FIMI (17), (18)."""
+    """Least time (s) of a round with the whole band, full power and local data only, (I,): FIMI (17), (18)."""
     bits = shared.s / math.log(2.0)
     seconds = bits / rate(B, fleet.P, 1.0, fleet.h / shared.s)
     return np.asarray(fleet.D_lo / fleet.F + seconds)
@@ -177,7 +208,8 @@ def _every_device_open(fleet: Fleet, shared: Shared) -> bool:
     return bool(np.all(fleet.D_lo / fleet.F + fleet.h / fleet.P < shared.T))
 
 
-def _into(lo: float, hi: float) -> float:
-    """Step from a deadline at which no band is enough: half way to one that is known, or as long again."""
-    return 0.5 * (hi - lo) if math.isfinite(hi) else 0.1
-
+def _into(lo: float, hi: float, last: float) -> float:
+    """Step from a deadline at which no band is enough: half way to one that is known, or twice the last step."""
+    if math.isfinite(hi):
+        return 0.5 * (hi - lo)
+    return 2 * last if math.isfinite(last) else 1e-3

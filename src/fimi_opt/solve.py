@@ -1,7 +1,8 @@
 """solve(): search, fall back on the search that cannot fail, certify."""
 
-import math
+from dataclasses import replace
 
+from fimi_opt._checks import real
 from fimi_opt.certificate import Split, lower_bound
 from fimi_opt.errors import InvalidInputError, NumericalError
 from fimi_opt.feasibility import check
@@ -58,7 +59,7 @@ def solve(
     instance = make_instance(devices, constraints, task)
     found = solve_joint(instance)
     if found is None:
-        found = solve_joint(instance, check(devices, constraints, task))
+        found = solve_joint(*check(devices, constraints, task, instance))
     if found is None:
         raise NumericalError("the search ended without a plan; please report these devices and limits")
     return _certified(devices, constraints, task, method, instance, found, tol)
@@ -75,13 +76,14 @@ def _certified(
 ) -> Plan:
     """Build the plan with the lower bound that its prices prove."""
     prices = Prices(found.nu * len(devices), found.w, found.latency_price)
-    split = Split(found.answer.t, found.answer.u, found.answer.b)
+    fleet, touch = instance.fleet, found.touch
+    split = Split(touch.t, fleet.h / fleet.P + touch.y, touch.b)
     bound = lower_bound(devices, constraints, task, prices, split)
     found.rows.flags.writeable = False
-    gen, f, b, P = found.rows
-    plan = Plan(gen, f, b, P, bound, prices, Status.OPTIMAL, method, devices, constraints, task)
-    if not plan.gap <= tol:
-        object.__setattr__(plan, "status", Status.FEASIBLE)
+    gen, f, b, p = found.rows
+    plan = Plan(gen, f, b, p, bound, prices, Status.OPTIMAL, method, devices, constraints, task)
+    if not abs(plan.gap) <= tol:
+        plan = replace(plan, lower_bound=min(bound, plan.energy), status=Status.FEASIBLE)
     return plan
 
 
@@ -95,5 +97,5 @@ def _check_arguments(devices: Devices, constraints: Constraints, task: Task, met
             raise InvalidInputError(f"{name} must be a fimi_opt.{kind.__name__}, got {type(value).__name__}")
     if method not in METHODS:
         raise InvalidInputError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
-    if not (isinstance(tol, int | float) and 0 < tol < math.inf):
-        raise InvalidInputError(f"tol must be a positive number, got {tol!r}")
+    if not real("tol", tol) > 0:
+        raise InvalidInputError(f"tol must be positive, got {tol!r}")

@@ -1,7 +1,8 @@
 """What a user states: the devices, the task, the limits. Frozen, and checked where they are made."""
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ class ArrayEquality:
     __hash__ = None  # type: ignore[assignment]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False, repr=False)
 class Devices(ArrayEquality):
     """The fleet: what each device has, one value per device; scalars stand for every device.
 
@@ -77,9 +78,9 @@ class Devices(ArrayEquality):
     max_frequency: Floats
     channel_gain: Floats
     max_power: Floats
-    noise_density: Floats = field(default=THERMAL_NOISE_DENSITY)  # type: ignore[assignment]
-    class_counts: Floats | None = None
-    ids: Sequence[Any] = ()
+    noise_density: Floats
+    class_counts: Floats | None
+    ids: Sequence[Any]
 
     def __init__(
         self,
@@ -117,7 +118,7 @@ class Devices(ArrayEquality):
         return f"Devices({len(self)} devices{classes})"
 
 
-@dataclass(frozen=True, kw_only=False)
+@dataclass(frozen=True)
 class LearningCurve:
     """How error falls with data, ``delta = alpha D**-beta - gamma``, and with rounds (zeta): FIMI eqs. (1), (3).
 
@@ -190,7 +191,7 @@ class Task:
             object.__setattr__(self, name, positive_scalar(name, getattr(self, name)))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class Constraints(ArrayEquality):
     """The limits that a plan must keep: FIMI (12a)-(12f) but for the devices' own f_max and P_max.
 
@@ -246,7 +247,7 @@ def _fleet_shape(given: dict[str, ArrayLike], class_counts: ArrayLike | None) ->
             if shape[0] == 0:
                 raise InvalidInputError(f"{name} is empty: there must be at least one device")
             return (shape[0],)
-    return (1,) if class_counts is None else (max(np.shape(class_counts)[:1] + (1,)),)
+    return (1,) if class_counts is None else (max((*np.shape(class_counts)[:1], 1)),)
 
 
 def _check_counts(class_counts: ArrayLike, local_samples: Floats) -> Floats:
@@ -275,10 +276,12 @@ def _check_ids(ids: Sequence[Any] | None, count: int) -> Sequence[Any]:
     names = tuple(ids)
     if len(names) != count:
         raise InvalidInputError(f"ids has {len(names)} names, but there are {count} devices")
-    if len(set(names)) != count:
-        seen: set[Any] = set()
-        twice = next(name for name in names if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise InvalidInputError(f"ids must be unique, but {twice!r} stands twice")
+    try:
+        repeated = [name for name, times in Counter(names).items() if times > 1]
+    except TypeError as error:
+        raise InvalidInputError(f"ids must be hashable, such as strings or integers: {error}") from None
+    if repeated:
+        raise InvalidInputError(f"ids must be unique, but {repeated[0]!r} stands more than once")
     return names
 
 

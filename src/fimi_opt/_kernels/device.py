@@ -6,9 +6,10 @@ nu and w the prices of error and of bandwidth. For given prices a device minimis
 
     a D^3 / t^2 + h phi(v) + nu e + w b,    D_lo <= D <= min(D_hi, F t),    h phi(v) <= P u.
 
-For given t both D and v are closed form; what is left is convex in t and is solved in x = ln(t / u), where the
-balance of the two marginal values is nearly linear (slope between 1 and 3 on the smooth branch), so that Newton needs
-few steps and t and u are both accurate however small either is.
+Full power needs u > u_lo = h / P; y = u - u_lo is the slack. For given t both D and v are closed form; what is left is
+convex in t and is solved in x = ln(t / y), in which the balance of the two marginal values is nearly linear (slope
+between 1 and 3 on the smooth branch). So Newton needs few steps, and t and y are both accurate however small they are:
+where power is scarce b_min is of the order 1 / y.
 """
 
 import math
@@ -17,8 +18,10 @@ from typing import NamedTuple
 from numba import njit
 
 from fimi_opt._kernels.exponential import exponentials
-from fimi_opt._kernels.lambertw import power_limited_exponent, upload_exponent
+from fimi_opt._kernels.lambertw import slack_exponent, upload_exponent
 
+# The slack y is never below e^-X_MAX of the compute time: 1e-26, as good as none.
+X_MAX = 60.0
 # Newton from anywhere in the bracket needs about 6 steps, bisection alone about 55 for the widest bracket.
 MAX_STEPS = 100
 # The balance is a difference of logarithms of size up to 300: it is not defined more finely than this.
@@ -49,14 +52,14 @@ class Shared(NamedTuple):
 
 
 class Response(NamedTuple):
-    """A device's answer to prices: x = ln(t/u), t, u, D, v, b, e and how e and b answer to changes of the prices.
+    """A device's answer to prices: x = ln(t/y), t, y, D, v, b, e and how e and b answer to changes of the prices.
 
     The sensitivities de/dnu, de/dw = db/dnu, db/dw are those of the joint minimum (implicit function theorem).
     """
 
     x: float
     t: float
-    u: float
+    y: float
     D: float
     v: float
     b: float
@@ -93,9 +96,10 @@ class Compute(NamedTuple):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def upload_side(dev: Device, shared: Shared, u: float, w: float) -> Upload:
-    """Best efficiency v for the bandwidth price w at upload time u, the power limit kept."""
+def upload_side(dev: Device, shared: Shared, y: float, w: float) -> Upload:
+    """Best efficiency v for the bandwidth price w at upload time u_lo + y, the power limit kept."""
     s = shared.s
+    u = dev.h / dev.P + y
     v = upload_exponent(w * s / (dev.h * u))
     growth, marginal = exponentials(v)
     k = dev.h / (dev.P * u)
@@ -104,9 +108,7 @@ def upload_side(dev: Device, shared: Shared, u: float, w: float) -> Upload:
         theta = marginal / (v * v * (growth + 1.0))
         value = w * b / u
         return Upload(v, b, value, 2.0 - theta, b * (1.0 - theta) / u, -b * theta / w)
-    if k >= 1.0:  # only by rounding at the very end of the split's range
-        return Upload(0.0, math.inf, math.inf, 1.0, math.inf, 0.0)
-    v = power_limited_exponent(k)
+    v = slack_exponent(k, y / u)
     growth, marginal = exponentials(v)
     b = s / (u * v)
     m = v * (growth + 1.0) / marginal
@@ -142,41 +144,58 @@ def compute_side(dev: Device, shared: Shared, t: float, log_t: float, log_nu: fl
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def split_range(dev: Device, shared: Shared) -> tuple[float, float]:
-    """Return the least and the greatest x = ln(t / u) that f_max and P_max leave; empty where first >= second."""
-    t_lo = dev.D_lo / dev.F
-    u_lo = dev.h / dev.P
-    if t_lo >= shared.T or u_lo >= shared.T:
-        return math.inf, -math.inf
-    return math.log(t_lo / (shared.T - t_lo)), math.log((shared.T - u_lo) / u_lo)
+def room(dev: Device, T: float) -> float:
+    """Time t + y that is left to share once full power has its least upload time; 0 or less where there is none."""
+    return T - dev.h / dev.P
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def split_times(x: float, T: float) -> tuple[float, float, float]:
-    """Return t, u and ln t from x = ln(t / u) and t + u = T, each accurate however small it is."""
+def least_split(dev: Device, T: float) -> float:
+    """Return the least x = ln(t / y) that f_max leaves; inf where it leaves none."""
+    t_lo = dev.D_lo / dev.F
+    y_hi = room(dev, T) - t_lo
+    return math.log(t_lo / y_hi) if y_hi > 0.0 else math.inf
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def split_times(x: float, room: float) -> tuple[float, float, float]:
+    """Return t, y and ln t from x = ln(t / y) and t + y = room, each accurate however small it is."""
     if x < 0.0:
         ratio = math.exp(x)
-        u = T / (1.0 + ratio)
-        t = u * ratio
-        return t, u, math.log(u) + x
+        y = room / (1.0 + ratio)
+        return y * ratio, y, math.log(y) + x
     ratio = math.exp(-x)
-    t = T / (1.0 + ratio)
+    t = room / (1.0 + ratio)
     return t, t * ratio, math.log(t)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def kink_balance(dev: Device, shared: Shared, t_cap: float, log_nu: float, value: float) -> tuple[float, float]:
+    """Balances just below and above t_cap = D_hi / F, where more time stops to mean more data: the one kink in t.
+
+    Where the price of error alone would not fill the device up to D_hi there is no kink, and both are the same.
+    """
+    rise = dev.a * dev.F**3
+    worth = math.exp(log_nu) * shared.beta * shared.alpha * dev.D_hi**-shared.beta / t_cap
+    right = math.log(value / (2.0 * rise))
+    return (math.log((value + rise) / worth), right) if worth > 3.0 * rise else (right, right)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def respond(dev: Device, shared: Shared, log_nu: float, w: float, x: float) -> tuple[Response, int]:
     """Minimise one device's Lagrangian from the start x; also return the number of evaluations."""
-    x_lo, x_hi = split_range(dev, shared)
-    lowest, lowest_open = x_lo, True
-    x = max(x, x_lo)
-    if not x < x_hi:
-        x = x_lo + 0.5 * (x_hi - x_lo)
+    whole = room(dev, shared.T)
+    lowest = least_split(dev, shared.T)
+    lo, hi, lowest_open = lowest, X_MAX, True
+    if not lo < x < hi:
+        x = lo
     last = math.inf
     steps = 0
     at_bound = False
-    t, u, log_t = split_times(x, shared.T)
-    up = upload_side(dev, shared, u, w)
+    t_cap = dev.D_hi / dev.F
+    kink_open = dev.D_lo < dev.D_hi and t_cap < whole
+    t, y, log_t = split_times(x, whole)
+    up = upload_side(dev, shared, y, w)
     comp = compute_side(dev, shared, t, log_t, log_nu)
     for _ in range(MAX_STEPS):
         steps += 1
@@ -185,29 +204,39 @@ def respond(dev: Device, shared: Shared, log_nu: float, w: float, x: float) -> t
             lowest_open = False
             at_bound = balance >= 0.0
         if balance > 0.0:
-            x_hi = x
+            hi = x
         else:
-            x_lo = x
-        if at_bound or abs(balance) <= _BALANCE_TOL or x_hi - x_lo <= _STEP_TOL * max(abs(x), 1.0):
+            lo = x
+        if at_bound or abs(balance) <= _BALANCE_TOL or hi - lo <= _STEP_TOL * max(abs(x), 1.0):
             break
         share = up.value / (up.value + comp.push)
-        slope = (share * up.elasticity * t + comp.p * u) / shared.T
+        slope = (share * up.elasticity * t * y / (dev.h / dev.P + y) + comp.p * y) / whole
         step = -balance / slope
         # Newton where it stays inside the bracket and contracts; the kinks of the branches are bisected.
         new = x + step
         if lowest_open and new <= lowest:
             new = lowest
-        elif not (x_lo < new < x_hi) or abs(step) > 0.7 * last:
-            new = 0.5 * (x_lo + x_hi)
+        elif not (lo < new < hi) or abs(step) > 0.7 * last:
+            new = 0.5 * (lo + hi)
         last = abs(new - x)
-        x = new
-        t, u, log_t = split_times(x, shared.T)
-        up = upload_side(dev, shared, u, w)
+        x, before = new, t
+        t, y, log_t = split_times(x, whole)
+        if (before < t_cap) != (t < t_cap) and kink_open:
+            kink_open = False
+            y_cap = whole - t_cap
+            up = upload_side(dev, shared, y_cap, w)
+            left, right = kink_balance(dev, shared, t_cap, log_nu, up.value)
+            x_cap = math.log(t_cap / y_cap)
+            if left <= 0.0 <= right:
+                e = shared.alpha * dev.D_hi**-shared.beta
+                return Response(x_cap, t_cap, y_cap, dev.D_hi, up.v, up.b, e, 0.0, 0.0, up.b_w), steps
+            lo, hi = (lo, min(hi, x_cap)) if left > 0.0 else (max(lo, x_cap), hi)
+        up = upload_side(dev, shared, y, w)
         comp = compute_side(dev, shared, t, log_t, log_nu)
     e_nu, e_w, b_w = comp.e_nu, 0.0, up.b_w
     if not at_bound:
-        curvature = comp.pull * comp.p / t + up.value * up.elasticity / u
+        curvature = comp.pull * comp.p / t + up.value * up.elasticity / (dev.h / dev.P + y)
         e_nu -= comp.e_t * comp.e_t / curvature
         e_w = -comp.e_t * up.b_t / curvature
         b_w -= up.b_t * up.b_t / curvature
-    return Response(x, t, u, comp.D, up.v, up.b, comp.e, e_nu, e_w, b_w), steps
+    return Response(x, t, y, comp.D, up.v, up.b, comp.e, e_nu, e_w, b_w), steps

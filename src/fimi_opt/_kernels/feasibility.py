@@ -1,7 +1,7 @@
 """The least bandwidth that the error limit leaves, device by device: one price lambda (Hz per unit of error).
 
-For a given lambda each device minimises b_min(T - t) + lambda alpha D_cap(t)^-beta with D_cap(t) = min(D_hi, F t), convex in
-t; letters as in :mod:`fimi_opt._kernels.device`.
+For a given lambda each device minimises b_min(T - t) + lambda alpha D_cap(t)^-beta with D_cap(t) = min(D_hi, F t),
+convex in t; letters as in :mod:`fimi_opt._kernels.device`.
 """
 
 import math
@@ -11,10 +11,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from fimi_opt._kernels.device import MAX_STEPS, Device, Shared, split_range, split_times
+from fimi_opt._kernels.device import MAX_STEPS, X_MAX, Device, Shared, room, split_times
+from fimi_opt._kernels.device import least_split as shortest_split
 from fimi_opt._kernels.exponential import exponentials
 from fimi_opt._kernels.fleet import Fleet, device_of
-from fimi_opt._kernels.lambertw import power_limited_exponent
+from fimi_opt._kernels.lambertw import slack_exponent
 from fimi_opt._kernels.search import DONE, FAILED, ONE, P2, Sums, advance, start
 
 Floats = NDArray[np.float64]
@@ -42,12 +43,10 @@ class Frontier(NamedTuple):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def full_power(dev: Device, s: float, u: float) -> FullPower:
-    """Least bandwidth for the upload time u and how it falls with u: FIMI eq. (31), corrected."""
-    k = dev.h / (dev.P * u)
-    if k >= 1.0:
-        return FullPower(math.inf, math.inf, 1.0)
-    v = power_limited_exponent(k)
+def full_power(dev: Device, s: float, y: float) -> FullPower:
+    """Least bandwidth for the upload time h / P + y and how it falls with it: FIMI eq. (31), corrected."""
+    u = dev.h / dev.P + y
+    v = slack_exponent(dev.h / (dev.P * u), y / u)
     growth, marginal = exponentials(v)
     b = s / (u * v)
     m = v * (growth + 1.0) / marginal
@@ -57,15 +56,17 @@ def full_power(dev: Device, s: float, u: float) -> FullPower:
 @njit(cache=True, nogil=True, error_model="numpy")
 def _balance(dev: Device, shared: Shared, log_price: float, x: float) -> tuple[float, float]:
     """Return ln of what more time costs in bandwidth over what it is worth in error, and the slope of it in x."""
-    t, u, log_t = split_times(x, shared.T)
-    full = full_power(dev, shared.s, u)
+    whole = room(dev, shared.T)
+    t, y, log_t = split_times(x, whole)
+    full = full_power(dev, shared.s, y)
     log_worth = log_price + math.log(shared.alpha * shared.beta) - shared.beta * (dev.log_F + log_t) - log_t
-    return math.log(full.fall) - log_worth, (full.elasticity * t + (shared.beta + 1.0) * u) / shared.T
+    slope = full.elasticity * t * y / (dev.h / dev.P + y) + (shared.beta + 1.0) * y
+    return math.log(full.fall) - log_worth, slope / whole
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _least(dev: Device, shared: Shared, log_price: float, lo: float, hi: float, x: float) -> float:
-    """Split x = ln(t/u) in [lo, hi] at which the device trades error for bandwidth at the given price."""
+    """Split x = ln(t/y) in [lo, hi] at which the device trades error for bandwidth at the given price."""
     if _balance(dev, shared, log_price, lo)[0] >= 0.0:
         return lo
     if _balance(dev, shared, log_price, hi)[0] <= 0.0:
@@ -96,18 +97,19 @@ def least_split(fleet: Fleet, shared: Shared, log_price: float, x: Floats) -> Fr
     alpha, beta = shared.alpha, shared.beta
     for i in range(fleet.a.size):
         dev = device_of(fleet, i)
-        lo, hi = split_range(dev, shared)
+        whole = room(dev, shared.T)
+        lo = hi = shortest_split(dev, shared.T)
         t_cap = dev.D_hi / dev.F
-        if t_cap < shared.T:
-            hi = max(min(hi, math.log(t_cap / (shared.T - t_cap))), lo)
+        if dev.D_hi > dev.D_lo:
+            hi = max(math.log(t_cap / (whole - t_cap)), lo) if t_cap < whole else X_MAX
         if log_price == -math.inf or hi == lo:
             x[i] = lo
         elif log_price == math.inf:
             x[i] = hi
         else:
             x[i] = _least(dev, shared, log_price, lo, hi, x[i])
-        t, u, _ = split_times(x[i], shared.T)
-        full = full_power(dev, shared.s, u)
+        t, y, _ = split_times(x[i], whole)
+        full = full_power(dev, shared.s, y)
         D = max(min(dev.D_hi, dev.F * t), dev.D_lo)
         error = alpha * D**-beta
         e += error
@@ -115,7 +117,7 @@ def least_split(fleet: Fleet, shared: Shared, log_price: float, x: Floats) -> Fr
         b_T += full.fall
         if lo < x[i] < hi:
             e_t = -beta * error / t
-            curvature = full.fall * full.elasticity / u - math.exp(log_price) * e_t * (beta + 1.0) / t
+            curvature = full.fall * full.elasticity / (dev.h / dev.P + y) - math.exp(log_price) * e_t * (beta + 1.0) / t
             e_p -= math.exp(log_price) * e_t * e_t / curvature
             b_p -= math.exp(log_price) * full.fall * e_t / curvature
     return Frontier(e, b, e_p, b_p, b_T)
@@ -131,7 +133,7 @@ def trade(fleet: Fleet, shared: Shared, A: float, B: float, x: Floats) -> tuple[
     totals = least_split(fleet, shared, -math.inf, x)
     while mode != DONE and mode != FAILED:  # bounded: the search counts its evaluations
         totals = least_split(fleet, shared, state[P2], x)
-        if B == math.inf:
+        if math.inf == B:
             sums = Sums(0.0, math.log(totals.e / A), 0.0, 0.0, 0.0, totals.e_p / totals.e)
         else:
             sums = Sums(0.0, math.log(B / totals.b), 0.0, 0.0, 0.0, -totals.b_p / totals.b)
@@ -140,8 +142,7 @@ def trade(fleet: Fleet, shared: Shared, A: float, B: float, x: Floats) -> tuple[
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def split_of(x: Floats, T: float, t: Floats, u: Floats) -> None:
-    """Fill t and u from x = ln(t/u)."""
+def times_of(fleet: Fleet, shared: Shared, x: Floats, t: Floats, y: Floats) -> None:
+    """Fill t and y from x = ln(t/y)."""
     for i in range(x.size):
-        t[i], u[i], _ = split_times(x[i], T)
-
+        t[i], y[i], _ = split_times(x[i], room(device_of(fleet, i), shared.T))

@@ -4,9 +4,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from fimi_opt._kernels.device import Shared, split_range
+from fimi_opt._kernels.device import Shared
 from fimi_opt._kernels.exponential import exponentials
-from fimi_opt._kernels.fleet import Answer, Fleet, Supply, device_of, evaluate, residuals
+from fimi_opt._kernels.fleet import Answer, Fleet, Supply, evaluate, residuals
 from fimi_opt._kernels.search import DONE, FAILED, P1, P2, advance
 from fimi_opt._kernels.subproblems import fill_data, share_band
 
@@ -23,19 +23,7 @@ def needs_no_synthetic(fleet: Fleet, shared: Shared, supply: Supply) -> bool:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def every_split_open(fleet: Fleet, shared: Shared) -> bool:
-    """Whether f_max and P_max leave every device a time split at all."""
-    for i in range(fleet.a.size):
-        lo, hi = split_range(device_of(fleet, i), shared)
-        if not lo < hi:
-            return False
-    return True
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def search_prices(
-    fleet: Fleet, shared: Shared, supply: Supply, state: Floats, answer: Answer
-) -> tuple[int, int, int]:
+def search_prices(fleet: Fleet, shared: Shared, supply: Supply, state: Floats, answer: Answer) -> tuple[int, int, int]:
     """Drive the search to its end; return its last mode, the evaluations and the inner steps it took."""
     evaluations = inner = 0
     n = fleet.a.size
@@ -45,7 +33,7 @@ def search_prices(
         evaluations += 1
         inner += steps
         mode = advance(state, residuals(e, b, e_nu, e_w, b_w, supply, log_nu, log_w))
-        if mode == DONE or mode == FAILED:
+        if mode in (DONE, FAILED):
             return mode, evaluations, inner
 
 
@@ -55,7 +43,7 @@ def complete(fleet: Fleet, shared: Shared, supply: Supply, answer: Answer, log_w
     log_nu, code = fill_data(fleet, shared, answer.t, supply.A, answer.D)
     if code:
         return log_nu, log_w, code
-    log_w, code = share_band(fleet, shared, answer.u, supply.B, log_w, answer.b)
+    log_w, code = share_band(fleet, shared, answer.y, supply.B, log_w, answer.b)
     return log_nu, log_w, code
 
 
@@ -68,9 +56,10 @@ def decision(fleet: Fleet, shared: Shared, cycles: float, answer: Answer) -> Flo
         rows[0, i] = max(answer.D[i] - fleet.D_lo[i], 0.0)
         rows[1, i] = min(answer.D[i] / answer.t[i], fleet.F[i]) * cycles
         rows[2, i] = answer.b[i]
-        v = shared.s / (answer.b[i] * answer.u[i])
+        u = fleet.h[i] / fleet.P[i] + answer.y[i]
+        v = shared.s / (answer.b[i] * u)
         growth, _ = exponentials(v)
-        rows[3, i] = min(fleet.h[i] * growth / (v * answer.u[i]), fleet.P[i])
+        rows[3, i] = min(fleet.h[i] * growth / (v * u), fleet.P[i])
     return rows
 
 
@@ -79,9 +68,9 @@ def latency_price(fleet: Fleet, shared: Shared, answer: Answer, w: float) -> flo
     """Joules that one more second of the deadline saves: the sum of the upload sides' marginal values of time."""
     total = 0.0
     for i in range(fleet.a.size):
-        v = shared.s / (answer.b[i] * answer.u[i])
+        u = fleet.h[i] / fleet.P[i] + answer.y[i]
+        v = shared.s / (answer.b[i] * u)
         growth, marginal = exponentials(v)
-        u = answer.u[i]
         # dE_com/du at fixed b is -h G / (u v); with the power limit active its multiplier pi adds pi (P + h G / (u v)).
         slope = fleet.h[i] * marginal / (u * v)
         excess = w * shared.s / (fleet.h[i] * u * marginal) - 1.0
@@ -91,3 +80,12 @@ def latency_price(fleet: Fleet, shared: Shared, answer: Answer, w: float) -> flo
     return total
 
 
+@njit(cache=True, nogil=True, error_model="numpy")
+def total_energy(fleet: Fleet, shared: Shared, answer: Answer) -> float:
+    """Joules of the fleet for one round, FIMI eq. (10)."""
+    total = 0.0
+    for i in range(fleet.a.size):
+        v = shared.s / (answer.b[i] * (fleet.h[i] / fleet.P[i] + answer.y[i]))
+        growth, _ = exponentials(v)
+        total += fleet.a[i] * answer.D[i] ** 3 / answer.t[i] ** 2 + fleet.h[i] * growth / v
+    return total

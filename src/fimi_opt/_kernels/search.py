@@ -1,11 +1,11 @@
 """A safeguarded search for one or two prices, as steps that a caller drives.
 
-The residuals are r = ln(demand / supply) of the two limits at prices (p1, p2) = (ln nu, ln w). Each falls in its own price and
-rises in the other (the two are substitutes), and the dual function behind them is concave. Three modes:
+The residuals are r = ln(demand / supply) of the two limits at prices (p1, p2) = (ln nu, ln w). Each falls in its own
+price and rises in the other (the two are substitutes), and the dual function behind them is concave. Three modes:
 
 * NEWTON in both logarithms while the larger residual shrinks; it converges in a few steps where demand is smooth.
-* NESTED where it does not (caps bind, prices are huge): for each p1 the inner price p2 is found by bracketed Newton, and
-  p1 by bracketed Newton on what is left. Monotone in one dimension each, so it cannot fail.
+* NESTED where it does not (caps bind, prices are huge): for each p1 the inner price p2 is found by bracketed Newton,
+  and p1 by bracketed Newton on what is left. Monotone in one dimension each, so it cannot fail.
 * ONE where p1 is fixed (no synthetic data needed: nu = 0): the inner search alone.
 """
 
@@ -21,11 +21,12 @@ NEWTON, NESTED, ONE, DONE, FAILED = 0, 1, 2, 3, 4
 # 8 evaluations are usual in NEWTON, 20 to 150 in NESTED; the bound only has to exist.
 MAX_EVALUATIONS = 1000
 MAX_NEWTON = 40
-# A Newton step this small leaves a gap of its square: far below rounding.
-STEP_TOL = 1e-9
+# A Newton step this small leaves a gap of its square, far below rounding, where demand is smooth; where a limit hangs
+# on devices at a bound, the step has to be as small as it gets.
+STEP_TOL, LAST_STEP_TOL = 1e-9, 1e-14
 # Demand and supply agree as well as sums of rounded numbers can.
 RESIDUAL_TOL = 1e-14
-INNER_TOL = 1e-13
+INNER_TOL = 1e-14
 _LONGEST_STEP = 4.0
 _LOG_LIMIT = 600.0
 
@@ -44,7 +45,8 @@ class Sums(NamedTuple):
 # State: one float array, so that the same step runs inside kernels and under Python's threads.
 MODE, P1, P2, COUNT, BEST, BEST_P1, BEST_P2, HALVED = range(8)
 LO1, HI1, LAST1, LO2, HI2, LAST2 = range(8, 14)
-STATE_SIZE = 14
+TOL = 14
+STATE_SIZE = 15
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -55,7 +57,14 @@ def start(p1: float, p2: float, mode: int) -> NDArray[np.float64]:
     state[BEST], state[BEST_P1], state[BEST_P2], state[HALVED] = math.inf, p1, p2, 0
     state[LO1], state[HI1], state[LAST1] = -math.inf, math.inf, math.inf
     state[LO2], state[HI2], state[LAST2] = -math.inf, math.inf, math.inf
+    state[TOL] = STEP_TOL
     return state
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def sharpen(state: NDArray[np.float64]) -> None:
+    """Let a search that has ended go on in NEWTON to the last digit."""
+    state[MODE], state[BEST], state[HALVED], state[TOL] = NEWTON, math.inf, 0, LAST_STEP_TOL
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -110,7 +119,7 @@ def _newton(state: NDArray[np.float64], sums: Sums) -> int:
     step1 = (sums.j12 * sums.r2 - sums.j22 * sums.r1) / determinant
     step2 = (sums.j21 * sums.r1 - sums.j11 * sums.r2) / determinant
     longest = max(abs(step1), abs(step2))
-    if longest <= STEP_TOL or merit <= RESIDUAL_TOL:
+    if longest <= state[TOL] or merit <= RESIDUAL_TOL:
         return DONE
     shrink = min(1.0, _LONGEST_STEP / longest)
     state[P1] += shrink * step1
@@ -143,7 +152,7 @@ def _inner(state: NDArray[np.float64], sums: Sums) -> int:
 def _nested(state: NDArray[np.float64], sums: Sums) -> int:
     """One step of the search for p1 along the curve on which p2 clears its own limit."""
     inner = _inner(state, sums)
-    if inner == NESTED or inner == FAILED:
+    if inner in (NESTED, FAILED):
         return inner
     p, r = state[P1], sums.r1
     if r > 0.0:

@@ -9,15 +9,16 @@ from numpy.typing import NDArray
 from fimi_opt._kernels.device import Shared
 from fimi_opt._kernels.exponential import exponentials
 from fimi_opt._kernels.fleet import Fleet
-from fimi_opt._kernels.lambertw import power_limited_exponent, upload_exponent
+from fimi_opt._kernels.lambertw import slack_exponent, upload_exponent
 from fimi_opt._kernels.search import DONE, ONE, P2, Sums, advance, start
 
 Floats = NDArray[np.float64]
 
 SOLVED, INFEASIBLE, STALLED = 0, 1, 2
 
-# A limit missed by no more than sums of rounded numbers are off is met: far below what a plan is checked to (1e-9).
-ROUNDING = 1e-12
+# The solvers' limits are drawn in by 4 roundings; where every variable is pinned to its bound, a sum of rounded numbers
+# may use that margin, and no more than the same again.
+ROUNDING = 2e-15
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -53,7 +54,7 @@ def fill_data(fleet: Fleet, shared: Shared, t: Floats, A: float, D: Floats) -> t
         elif e <= e_min[i]:
             D[i] = max(min(fleet.D_hi[i], fleet.F[i] * t[i]), fleet.D_lo[i])
         else:
-            D[i] = (e / alpha) ** power
+            D[i] = min(max((e / alpha) ** power, fleet.D_lo[i]), fleet.D_hi[i])
     return -(beta + 3.0) / beta * math.log(z), SOLVED
 
 
@@ -87,20 +88,24 @@ def _level(c: Floats, e_min: Floats, e_max: Floats, low: float, A: float) -> flo
             fixed += e_min[i]
         else:
             slope += c[i]
-    return max(z, (A - fixed) / slope) if slope > 0.0 else z
+    return float(max(z, (A - fixed) / slope) if slope > 0.0 else z)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def share_band(fleet: Fleet, shared: Shared, u: Floats, B: float, log_w: float, b: Floats) -> tuple[float, int]:
+def share_band(fleet: Fleet, shared: Shared, y: Floats, B: float, log_w: float, b: Floats) -> tuple[float, int]:
     """P7: fill `b` with the cheapest bandwidths that sum to B, from the start ln w; return ln w and a code.
 
+    y = u - h / P is the upload time beyond the least that full power needs;
     b_i = max(b_min, s / (u v(w))) with v(w) closed form by Lambert W_0 and b_min by W_-1; one search in ln w.
     """
-    n = u.size
-    v_cap = np.empty(n)
+    n = y.size
+    u, v_cap = np.empty(n), np.empty(n)
     least = 0.0
     for i in range(n):
-        v_cap[i] = power_limited_exponent(fleet.h[i] / (fleet.P[i] * u[i]))
+        u[i] = fleet.h[i] / fleet.P[i] + y[i]
+        if not y[i] > 0.0:
+            return math.inf, INFEASIBLE
+        v_cap[i] = slack_exponent(fleet.h[i] / (fleet.P[i] * u[i]), y[i] / u[i])
         least += shared.s / (u[i] * v_cap[i])
     if not least <= B * (1.0 + ROUNDING):
         return math.inf, INFEASIBLE

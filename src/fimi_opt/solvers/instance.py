@@ -11,6 +11,9 @@ from fimi_opt.errors import InvalidInputError
 from fimi_opt.models import mean_error_limit
 from fimi_opt.types import Constraints, Devices, Task
 
+# The solvers keep the limits drawn in by a few roundings, so that a plan keeps them in exact arithmetic too.
+_INSIDE = 1.0 - 4.0 * 2.0**-52
+
 
 class Instance(NamedTuple):
     """Fleet constants, what the devices share, the two coupling limits, and tau omega (cycles per sample)."""
@@ -48,5 +51,5 @@ def make_instance(devices: Devices, constraints: Constraints, task: Task) -> Ins
         devices.noise_density,
         most,
     )
-    shared = Shared(curve.alpha, curve.beta, s, constraints.max_latency)
-    return Instance(fleet, shared, Supply(count * limit, constraints.bandwidth), cycles)
+    shared = Shared(curve.alpha, curve.beta, s, _INSIDE * constraints.max_latency)
+    return Instance(fleet, shared, Supply(_INSIDE * count * limit, _INSIDE * constraints.bandwidth), cycles)

@@ -1,0 +1,68 @@
+# `make plan` and `make test` need Python 3.11 or newer, bash and make, and nothing else.
+SHELL := bash
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+VENV ?= .venv
+PYTHON ?=
+ARGS ?=
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
+SOURCES := $(shell find src -name '*.py')
+
+.PHONY: help plan test lint types bench coverage clean clean-cache
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+
+plan: $(VENV)/installed $(VENV)/cache-is-fresh ## plan the built-in fleet; your own: ARGS="devices.csv --limits limits.toml"
+	@$(BIN)/python -m fimi_opt $(ARGS)
+
+test: lint types $(VENV)/cache-is-fresh ## lint, check types, run every test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/installed-dev ## ruff and the import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
+
+types: $(VENV)/installed-dev ## mypy, strict
+	$(BIN)/mypy
+
+bench: $(VENV)/installed-dev $(VENV)/cache-is-fresh ## time a solve, after its answer matched
+	$(BIN)/python benchmarks/solve_speed.py
+
+coverage: $(VENV)/installed-dev ## which lines the tests reach, kernels included: without JIT and the slow tests
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -m "not slow" --cov --cov-report=term-missing
+
+clean: clean-cache ## remove all that the other targets made, the virtualenv too
+	rm -rf $(VENV) build dist .coverage .coverage.* htmlcov .hypothesis
+	rm -rf .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+clean-cache: ## remove numba's compiled kernels
+	find src tests benchmarks \( -name '*.nbi' -o -name '*.nbc' \) -delete
+
+$(BIN)/python:
+	@for python in $(or $(PYTHON),python3 python3.11 python3.12 python3.13); do \
+	    if "$$python" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	        echo "$(VENV): $$("$$python" --version)"; \
+	        exec "$$python" -m venv --clear $(VENV); \
+	    fi; \
+	done; \
+	echo 'No Python 3.11 or newer, with venv and ensurepip: tried $(or $(PYTHON),python3 and python3.11 to 3.13).' >&2; \
+	echo 'Install one, or name it: make PYTHON=/path/to/python3' >&2; \
+	exit 1
+
+$(VENV)/installed: $(BIN)/python pyproject.toml constraints.txt
+	$(INSTALL) .
+	@touch $@
+
+$(VENV)/installed-dev: $(BIN)/python pyproject.toml constraints.txt
+	$(INSTALL) '.[dev]'
+	@touch $(VENV)/installed $@
+
+# numba notices that a kernel's own file changed, but not the file of a function that it calls or a constant it uses.
+$(VENV)/cache-is-fresh: $(SOURCES) | $(BIN)/python
+	@$(MAKE) --no-print-directory --silent clean-cache
+	@touch $@
