@@ -265,7 +265,7 @@ def _tangent(dev: _Device, lim: _Limits, t: float, u: float, v: float) -> tuple[
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _price_met(dev: _Device, u: float, v: float) -> float:
+def _price_met(dev: _Device, lim: _Limits, u: float, v: float) -> float:
     """One Newton step from v towards G(v) = w s / (h u), then a little below: so that the slope in b points at 0.
 
     Where that would break the power limit, v is left where it is: the limit's multiplier meets the price there.
@@ -273,12 +273,12 @@ def _price_met(dev: _Device, u: float, v: float) -> float:
     y = dev.w * dev.s / (dev.h * u)
     better = v - (_marginal(v) - y) / (v * math.exp(v))
     allowed = 0.5 * v < better < 2.0 * v and dev.h * _phi(better) <= dev.P * u
-    return (better if allowed else v) * (1.0 - 1e-15)
+    return max((better if allowed else v) * (1.0 - 1e-15), dev.s / (u * lim.B))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _best_efficiency(dev: _Device, u: float) -> float:
-    """Efficiency v for the price of bandwidth at upload time u, the power limit kept: by bisection in ln v."""
+def _best_efficiency(dev: _Device, lim: _Limits, u: float) -> float:
+    """Efficiency v for the price of bandwidth at upload time u, power limit and b <= B kept: by bisection in ln v."""
     y, k = dev.w * dev.s / (dev.h * u), dev.h / (dev.P * u)
     lo, hi = -700.0, 6.5
     for _ in range(_HALVINGS):
@@ -288,7 +288,7 @@ def _best_efficiency(dev: _Device, u: float) -> float:
             lo = middle
         else:
             hi = middle
-    return math.exp(lo)
+    return max(math.exp(lo), dev.s / (u * lim.B))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -300,13 +300,13 @@ def _best_split(dev: _Device, lim: _Limits) -> tuple[float, float, float]:
         x = 0.5 * (lo + hi)
         u = lim.T / (1.0 + math.exp(x))
         t = lim.T / (1.0 + math.exp(-x))
-        _, slope, _ = _tangent(dev, lim, t, u, _best_efficiency(dev, u))
+        _, slope, _ = _tangent(dev, lim, t, u, _best_efficiency(dev, lim, u))
         if slope > 0.0:
             hi = x
         else:
             lo = x
     u, t = lim.T / (1.0 + math.exp(lo)), lim.T / (1.0 + math.exp(-lo))
-    return t, u, _best_efficiency(dev, u)
+    return t, u, _best_efficiency(dev, lim, u)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -336,7 +336,7 @@ def _bound(
             w,
         )
         if t.size:
-            least, _, terms = _tangent(dev, lim, t[i], u[i], _price_met(dev, u[i], s / (u[i] * b[i])))
+            least, _, terms = _tangent(dev, lim, t[i], u[i], _price_met(dev, lim, u[i], s / (u[i] * b[i])))
         else:
             t_i, u_i, v_i = _best_split(dev, lim)
             least, _, terms = _tangent(dev, lim, t_i, u_i, v_i)

@@ -93,12 +93,12 @@ def plan_to_dict(plan: Plan, classes: Sequence[str] | None = None) -> dict[str, 
     out["certificate"] = {
         "status": plan.status.name.lower(),
         "message": plan.status.message,
-        "lower_bound_j": plan.lower_bound,
-        "gap": plan.gap,
+        "lower_bound_j": float(plan.lower_bound),
+        "gap": float(plan.gap),
         "worst_violation": float(max(verify(plan))),
-        "price_error": plan.prices.error,
-        "price_bandwidth": plan.prices.bandwidth,
-        "price_latency": plan.prices.latency,
+        "price_error": float(plan.prices.error),
+        "price_bandwidth": float(plan.prices.bandwidth),
+        "price_latency": float(plan.prices.latency),
     }
     names = _class_names(plan, classes)
     if names:

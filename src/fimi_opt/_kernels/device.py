@@ -127,8 +127,8 @@ def compute_side(dev: Device, shared: Shared, t: float, log_t: float, log_nu: fl
     reach = dev.F * t
     if want <= dev.D_lo:
         D = dev.D_lo
-    elif want >= reach and reach < dev.D_hi:
-        D = max(reach, dev.D_lo)
+    elif want >= reach and t < dev.D_hi / dev.F:  # as respond() tells the two sides of the kink
+        D = min(max(reach, dev.D_lo), dev.D_hi)
         e = shared.alpha * D**-beta
         pull = math.exp(log_nu) * beta * e / t
         return Compute(D, e, pull, dev.a * dev.F**3, beta + 1.0, -beta * e / t, 0.0)

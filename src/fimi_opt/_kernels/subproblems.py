@@ -131,8 +131,10 @@ def share_band(fleet: Fleet, shared: Shared, y: Floats, B: float, log_w: float, 
                 fall -= b[i] * marginal / (v * v * (growth + 1.0))
         total = held + free
         mode = advance(state, Sums(0.0, math.log(total / B), 0.0, 0.0, 0.0, fall / total))
-    if mode != DONE or not free > 0.0:
+    if held + free > B * (1.0 + ROUNDING) and mode != DONE:
         return state[P2], STALLED
+    if not free > 0.0:  # the powers ask for all but a rounding of the band
+        return state[P2], SOLVED
     # Hand out the band to the last hertz: a change of the last digits, in the devices that their power does not hold.
     scale = (B - held) / free
     for i in range(n):

@@ -171,6 +171,6 @@ def mean_error_limit(max_global_error: float, rounds: float, zeta: float) -> flo
     Examples
     --------
     >>> round(mean_error_limit(0.2, rounds=200, zeta=77.6), 6)
-    0.375536
+    0.375538
     """
     return float(1.0 + zeta / rounds * np.log(max_global_error))

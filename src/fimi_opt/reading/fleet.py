@@ -129,7 +129,8 @@ def _rows(path: FilePath, text: str) -> Iterator[Row]:
         try:
             cells = [cell.strip() for cell in next(csv.reader([content], strict=True, skipinitialspace=True))]
         except csv.Error as error:
-            refuse(path, line, f"not a row of comma-separated values: {error}")
+            words = 'a quotation mark (") is not closed' if "end of data" in str(error) else error
+            refuse(path, line, f"not a row of comma-separated values: {words}")
         if any(cells):
             yield Row(line, cells)
 
@@ -140,9 +141,10 @@ def _check_header(path: FilePath, header: Row) -> None:
     if len(names) == 1 and (";" in names[0] or "\t" in names[0]):
         mark = "semicolons" if ";" in names[0] else "tabs"
         refuse(path, line, f"columns are separated by {mark}: separate them by commas, and write decimal points")
+    number = next((name for name in names if NUMBER.fullmatch(name)), None)
+    if number is not None:
+        refuse(path, line, f"the first row must name the columns, but it holds the number {quote(number)}")
     for k, name in enumerate(names):
-        if NUMBER.fullmatch(name):
-            refuse(path, line, f"the first line must name the columns, but its value {k + 1} is the number {name}")
         if name in ("", CLASS_PREFIX):
             refuse(path, line, f"column {k + 1} has no name" if not name else "a class_ column needs a class's name")
         if name in names[:k]:
@@ -159,7 +161,7 @@ def _check_length(path: FilePath, row: Row, columns: int) -> None:
         return
     hint = " (is there a decimal comma?)" if len(row.cells) > columns else ""
     values = "1 value" if len(row.cells) == 1 else f"{len(row.cells)} values"
-    refuse(path, row.line, f"{values}, but the columns are {columns}{hint}")
+    refuse(path, row.line, f"the row has {values}, but there are {columns} columns{hint}")
 
 
 def _check_ids(path: FilePath, lines: list[int], ids: tuple[str, ...]) -> None:

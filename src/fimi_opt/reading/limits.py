@@ -100,11 +100,14 @@ class _File:
             return tomllib.loads(self.text)
         except RecursionError:
             raise InvalidInputError(f"{self.path} is not TOML: it is nested too deeply") from None
-        except ValueError as error:  # TOMLDecodeError, and int() of too many digits
+        except tomllib.TOMLDecodeError as error:
             found = _PLACE.search(str(error))
             words = str(error)[: found.start()] if found else str(error)
             last = self.text.count("\n") + 1
-            refuse(self.path, int(found[1] or last) if found else None, f"not TOML: {_uncapitalise(words)}")
+            hint = " (is a key given twice?)" if "overwrite" in words else ""
+            refuse(self.path, int(found[1] or last) if found else None, f"not TOML: {_uncapitalise(words)}{hint}")
+        except ValueError:  # of int(), which tomllib lets through
+            raise InvalidInputError(f"{self.path} holds a number of more digits than can be read") from None
 
     def task(self, given: Any) -> Task:
         """Task of table [task], what it lacks from the paper's."""
@@ -142,8 +145,8 @@ class _File:
 
     def number(self, table: str, key: str, value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
-            words = quote(value) if isinstance(value, str) else f"{type(value).__name__} {quote(value)}"
-            refuse(self.path, self.line_of(f"{table}.{key}"), f"{key} must be a number, got {words}")
+            kind = "text" if isinstance(value, str) else type(value).__name__
+            refuse(self.path, self.line_of(f"{table}.{key}"), f"{key} must be a number, got the {kind} {quote(value)}")
         try:
             return float(value)
         except OverflowError:

@@ -74,7 +74,7 @@ def allocate_data(
     >>> devices = fo.Devices([1250.0, 900.0], 5e-27, 1.5e9, 3e-11, 0.2)
     >>> limits = fo.Constraints(0.2, rounds=200, max_latency=60.0, bandwidth=3e6, max_synthetic=2000)
     >>> fo.allocate_data(devices, limits, [40.0, 40.0]).synthetic_samples.round(1)
-    array([334., 684.])
+    array([331.1, 681.1])
     """
     fleet, shared, supply, cycles = make_instance(devices, constraints, task)
     t = given_times("compute_time", compute_time, len(devices))

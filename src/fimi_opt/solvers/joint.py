@@ -129,7 +129,8 @@ def _thorough(work: _Work, anchor: Answer, mode: int, log_nu: float, log_w: floa
     best, least = None, math.inf
     for drawn_in in _DRAWN_IN:
         state = start(log_nu, log_w, mode)
-        work.search(state, drawn_in)
+        if work.search(state, drawn_in) != DONE and best is not None:
+            break
         log_nu, log_w = state[P1], state[P2]
         found, agreed = work.plan(log_nu, log_w, anchor)
         if found is not None:
