@@ -34,12 +34,14 @@ Floats = NDArray[np.float64]
 _ROUNDINGS = 16 * 2.0**-52
 # How near D must be to D_hi and F t for the plane to treat them as a corner; any value is valid.
 _CORNER = 1e-12
+# A free band (w = 0) asks for v = 0 and an infinite bandwidth: this is as good and stays finite.
+_LEAST_EFFICIENCY = 1e-100
 # Halvings of a bracket in ln(t / u) or ln v that is at most 1,400 wide, to the last digit.
 _HALVINGS = 64
 
 
 class Violations(NamedTuple):
-    """Largest relative violation of each limit; 0 or less where the limit is kept.
+    """Largest relative violation of each limit; 0 or less where the limit is kept, inf where nothing is.
 
     Attributes
     ----------
@@ -89,12 +91,22 @@ def verify(plan: Plan) -> Violations:
     >>> max(fo.verify(plan)) < 1e-9
     True
     """
+    with np.errstate(all="ignore"):
+        found = _violations(plan)
+    # A decision that is no plan at all (negative power, no frequency) has no time or error: all limits are violated.
+    return Violations(*(math.inf if math.isnan(value) else value for value in found))
+
+
+def _violations(plan: Plan) -> Violations:
     devices, limits, task = plan.devices, plan.constraints, plan.task
     curve = task.learning
     samples = devices.local_samples + plan.synthetic_samples
     seconds = compute_time(samples, plan.frequency, task.cycles_per_sample, task.local_epochs) + upload_time(
         plan.bandwidth, plan.power, devices.channel_gain, devices.noise_density, task.update_bits
     )
+    decision = (plan.synthetic_samples, plan.frequency, plan.bandwidth, plan.power)
+    if not all(np.all(np.isfinite(row)) for row in decision) or min(map(np.min, decision[1:])) <= 0:
+        return Violations(*(6 * (math.nan,)))
     excess = float(np.mean(local_error(samples, curve.alpha, curve.beta, 0.0)))
     allowed = mean_error_limit(limits.max_global_error, limits.rounds, curve.zeta) + curve.gamma
     beyond = np.maximum(-plan.synthetic_samples, plan.synthetic_samples - limits.max_synthetic)
@@ -265,7 +277,7 @@ def _tangent(dev: _Device, lim: _Limits, t: float, u: float, v: float) -> tuple[
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _price_met(dev: _Device, lim: _Limits, u: float, v: float) -> float:
+def _price_met(dev: _Device, u: float, v: float) -> float:
     """One Newton step from v towards G(v) = w s / (h u), then a little below: so that the slope in b points at 0.
 
     Where that would break the power limit, v is left where it is: the limit's multiplier meets the price there.
@@ -273,12 +285,12 @@ def _price_met(dev: _Device, lim: _Limits, u: float, v: float) -> float:
     y = dev.w * dev.s / (dev.h * u)
     better = v - (_marginal(v) - y) / (v * math.exp(v))
     allowed = 0.5 * v < better < 2.0 * v and dev.h * _phi(better) <= dev.P * u
-    return max((better if allowed else v) * (1.0 - 1e-15), dev.s / (u * lim.B))
+    return max((better if allowed else v) * (1.0 - 1e-15), _LEAST_EFFICIENCY)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _best_efficiency(dev: _Device, lim: _Limits, u: float) -> float:
-    """Efficiency v for the price of bandwidth at upload time u, power limit and b <= B kept: by bisection in ln v."""
+def _best_efficiency(dev: _Device, u: float) -> float:
+    """Efficiency v for the price of bandwidth at upload time u, the power limit kept: by bisection in ln v."""
     y, k = dev.w * dev.s / (dev.h * u), dev.h / (dev.P * u)
     lo, hi = -700.0, 6.5
     for _ in range(_HALVINGS):
@@ -288,7 +300,7 @@ def _best_efficiency(dev: _Device, lim: _Limits, u: float) -> float:
             lo = middle
         else:
             hi = middle
-    return max(math.exp(lo), dev.s / (u * lim.B))
+    return max(math.exp(lo), _LEAST_EFFICIENCY)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -300,13 +312,13 @@ def _best_split(dev: _Device, lim: _Limits) -> tuple[float, float, float]:
         x = 0.5 * (lo + hi)
         u = lim.T / (1.0 + math.exp(x))
         t = lim.T / (1.0 + math.exp(-x))
-        _, slope, _ = _tangent(dev, lim, t, u, _best_efficiency(dev, lim, u))
+        _, slope, _ = _tangent(dev, lim, t, u, _best_efficiency(dev, u))
         if slope > 0.0:
             hi = x
         else:
             lo = x
     u, t = lim.T / (1.0 + math.exp(lo)), lim.T / (1.0 + math.exp(-lo))
-    return t, u, _best_efficiency(dev, lim, u)
+    return t, u, _best_efficiency(dev, u)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -336,7 +348,7 @@ def _bound(
             w,
         )
         if t.size:
-            least, _, terms = _tangent(dev, lim, t[i], u[i], _price_met(dev, lim, u[i], s / (u[i] * b[i])))
+            least, _, terms = _tangent(dev, lim, t[i], u[i], _price_met(dev, u[i], s / (u[i] * b[i])))
         else:
             t_i, u_i, v_i = _best_split(dev, lim)
             least, _, terms = _tangent(dev, lim, t_i, u_i, v_i)

@@ -1,6 +1,7 @@
 """A plan as text: a table of the devices, then the totals, the certificate and the prices in words."""
 
 import math
+import textwrap
 import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -15,7 +16,8 @@ Floats = NDArray[np.float64]
 
 # More devices than _ALL_ROWS are shown by their first and last ones, unless all are asked for.
 _ALL_ROWS, _FIRST_ROWS, _LAST_ROWS = 40, 15, 5
-# With the other columns at their widest, lines stay below 120 characters.
+_WIDTH = 120
+# With the other columns at their widest, rows stay below that.
 _NAME_WIDTH, _NUMBER_WIDTH = 24, 9
 _MOST_DECIMALS = 6
 
@@ -97,7 +99,7 @@ def _totals(plan: Plan) -> list[str]:
         "synthetic": f"{synthetic:,.1f} samples in total, {synthetic / len(plan.devices):,.1f} per device",
         "band": f"{band / 1e6:.6g} MHz in use of {limits.bandwidth / 1e6:.6g} MHz",
     }
-    return [f"{title:<14}{text}" for title, text in lines.items()]
+    return [textwrap.fill(f"{title:<14}{text}", _WIDTH, subsequent_indent=" " * 14) for title, text in lines.items()]
 
 
 def _prices(plan: Plan) -> list[str]:
@@ -136,10 +138,11 @@ def _numbers(values: Floats) -> list[str]:
     sizes = np.abs(values[values != 0])
     if sizes.size == 0:
         return ["0"] * values.size
-    decimals = int(np.clip(2 - math.floor(math.log10(sizes.min())), 0, _MOST_DECIMALS))
-    texts = [f"{value:.{decimals}f}" for value in values]
-    if max(map(len, texts)) <= _NUMBER_WIDTH and sizes.min() >= 10.0**-_MOST_DECIMALS:
-        return texts
+    decimals = max(2 - math.floor(math.log10(sizes.min())), 0)
+    if decimals <= _MOST_DECIMALS:
+        texts = [f"{value:.{decimals}f}" for value in values]
+        if max(map(len, texts)) <= _NUMBER_WIDTH:
+            return texts
     return [f"{value:.2e}" for value in values]
 
 

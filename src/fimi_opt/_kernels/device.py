@@ -173,12 +173,13 @@ def split_times(x: float, room: float) -> tuple[float, float, float]:
 def kink_balance(dev: Device, shared: Shared, t_cap: float, log_nu: float, value: float) -> tuple[float, float]:
     """Balances just below and above t_cap = D_hi / F, where more time stops to mean more data: the one kink in t.
 
-    Where the price of error alone would not fill the device up to D_hi there is no kink, and both are the same.
+    Where the price of error would not fill the device up to D_hi there is no kink: NaN.
     """
     rise = dev.a * dev.F**3
     worth = math.exp(log_nu) * shared.beta * shared.alpha * dev.D_hi**-shared.beta / t_cap
-    right = math.log(value / (2.0 * rise))
-    return (math.log((value + rise) / worth), right) if worth > 3.0 * rise else (right, right)
+    if not worth > 3.0 * rise:
+        return math.nan, math.nan
+    return math.log((value + rise) / worth), math.log(value / (2.0 * rise))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -230,7 +231,10 @@ def respond(dev: Device, shared: Shared, log_nu: float, w: float, x: float) -> t
             if left <= 0.0 <= right:
                 e = shared.alpha * dev.D_hi**-shared.beta
                 return Response(x_cap, t_cap, y_cap, dev.D_hi, up.v, up.b, e, 0.0, 0.0, up.b_w), steps
-            lo, hi = (lo, min(hi, x_cap)) if left > 0.0 else (max(lo, x_cap), hi)
+            if left > 0.0:
+                hi = min(hi, x_cap)
+            elif right < 0.0:
+                lo = max(lo, x_cap)
         up = upload_side(dev, shared, y, w)
         comp = compute_side(dev, shared, t, log_t, log_nu)
     e_nu, e_w, b_w = comp.e_nu, 0.0, up.b_w

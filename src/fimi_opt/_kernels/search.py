@@ -77,7 +77,7 @@ def bracketed_step(p: float, r: float, slope: float, lo: float, hi: float, last:
         step = math.copysign(longest, r)
     inside = lo < p + step < hi
     if math.isinf(lo) or math.isinf(hi):
-        # Newton that creeps towards the root from one side has a slope from the wrong side of a kink: overtake the root.
+        # Newton that creeps towards the root has its slope from the wrong side of a kink: overtake the root.
         creeps = not math.isinf(last) and abs(step) > 0.25 * last
         return math.copysign(min(2.0 * max(abs(step), last), longest), step) if creeps else step
     if not inside or abs(step) > 0.7 * last:
