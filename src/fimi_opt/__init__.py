@@ -14,6 +14,7 @@ from fimi_opt.fitting import FittedCurve, fit_learning_curve, fit_zeta
 from fimi_opt.plan import Plan, Prices, Status
 from fimi_opt.solve import solve
 from fimi_opt.solvers.bandwidth import BandwidthShares, allocate_bandwidth
+from fimi_opt.solvers.cross_entropy import CrossEntropy, Iteration
 from fimi_opt.solvers.data_amounts import DataAmounts, allocate_data
 from fimi_opt.tasks import PAPER_TASK
 from fimi_opt.types import THERMAL_NOISE_DENSITY, Constraints, Devices, LearningCurve, Task
@@ -25,6 +26,7 @@ __all__ = [
     "THERMAL_NOISE_DENSITY",
     "BandwidthShares",
     "Constraints",
+    "CrossEntropy",
     "DataAmounts",
     "Devices",
     "FimiError",
@@ -32,6 +34,7 @@ __all__ = [
     "ImplausibleInputWarning",
     "InfeasibleError",
     "InvalidInputError",
+    "Iteration",
     "LearningCurve",
     "NumericalError",
     "Plan",

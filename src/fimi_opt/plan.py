@@ -1,9 +1,10 @@
 """What fimi_opt answers with: a plan, how good it is, and what its limits cost."""
 
 import enum
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from fimi_opt.categories import allocate_categories
 from fimi_opt.types import ArrayEquality, Constraints, Devices, Task
 
 Floats = NDArray[np.float64]
+ClassTable: TypeAlias = NDArray[np.float64] | NDArray[np.int64]
 
 
 class Status(enum.Enum):
@@ -22,6 +24,11 @@ class Status(enum.Enum):
     FEASIBLE = (
         "feasible: every limit is kept, but the lower bound leaves the gap open",
         "use the plan, or move a limit by 1e-6 of itself: barely feasible limits have prices too large to certify",
+    )
+
+    FEASIBLE_SEARCH = (
+        "feasible: every limit is kept, and the optimum is within the certified gap",
+        'use method="exact" for the optimum, or give the search more samples or iterations',
     )
 
     @property
@@ -57,6 +64,40 @@ class Prices(NamedTuple):
     latency: float
 
 
+@dataclass(frozen=True)
+class Scheme:
+    """Which problem a plan answers, and what the samples are that it adds: FIMI's, or a comparison scheme's.
+
+    Attributes
+    ----------
+    name
+        "FIMI", or what :mod:`fimi_opt.baselines` calls it.
+    problem
+        In words, the problem whose least energy the plan's `lower_bound` and `status` are about.
+    samples
+        In words, what the added samples are and who labels them.
+    meets_error_limit
+        Whether its plans keep the limit on the global error; they keep all others.
+    allocate
+        Splits added samples over classes: local samples of each class (I, C) and amounts (I,) to (I, C).
+    """
+
+    name: str
+    problem: str
+    samples: str
+    meets_error_limit: bool
+    allocate: Callable[[Floats, Floats], ClassTable]
+
+
+FIMI = Scheme(
+    name="FIMI",
+    problem="(P1): least energy of the fleet within every limit",
+    samples="synthetic, of a diffusion model that is asked for their classes",
+    meets_error_limit=True,
+    allocate=allocate_categories,
+)
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Plan(ArrayEquality):
     """A feasible, checked decision for every device, with a bound that proves how good it is.
@@ -66,7 +107,7 @@ class Plan(ArrayEquality):
     synthetic_samples, frequency, bandwidth, power
         The decision, each (I,): samples to add, CPU frequency (Hz), share of the band (Hz), transmit power (W).
     lower_bound
-        Energy (J) that no plan for these devices and limits goes below.
+        Energy (J) that no plan for these devices and limits goes below, in the problem that the scheme states.
     prices
         What one unit more of each limit would save.
     status
@@ -75,6 +116,10 @@ class Plan(ArrayEquality):
         What found it: "exact" or "cross-entropy".
     devices, constraints, task
         What it answers.
+    scheme
+        How: by default FIMI's.
+    history
+        Iterations of the cross-entropy search; empty for the exact method.
 
     Everything else follows from these by the model's formulas and is formed when asked for.
     """
@@ -90,6 +135,8 @@ class Plan(ArrayEquality):
     devices: Devices
     constraints: Constraints
     task: Task
+    scheme: Scheme = FIMI
+    history: tuple[Any, ...] = ()
 
     @cached_property
     def samples(self) -> Floats:
@@ -132,6 +179,11 @@ class Plan(ArrayEquality):
         """Upload rate, bit/s, (I,), eq. (7)."""
         return _frozen(models.rate(*self._radio[:4]))
 
+    @property
+    def uplink_bits(self) -> float:
+        """Bits that the fleet uploads in one round: I updates of S bits."""
+        return len(self.devices) * self.task.update_bits
+
     @cached_property
     def energy(self) -> float:
         """Joules of the fleet for one round, eq. (10)."""
@@ -164,11 +216,11 @@ class Plan(ArrayEquality):
         return _frozen(self.samples / np.sum(self.samples))
 
     @cached_property
-    def synthetic_by_class(self) -> NDArray[np.float64] | NDArray[np.int64] | None:
-        """Synthetic samples of each class, (I, C), with the highest entropy (P8); None without class_counts."""
+    def synthetic_by_class(self) -> ClassTable | None:
+        """Synthetic samples of each class, (I, C); FIMI's have the highest entropy (P8). None without class_counts."""
         if self.devices.class_counts is None:
             return None
-        table = allocate_categories(self.devices.class_counts, self.synthetic_samples)
+        table = self.scheme.allocate(self.devices.class_counts, self.synthetic_samples)
         table.flags.writeable = False
         return table
 

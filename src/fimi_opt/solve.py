@@ -2,21 +2,35 @@
 
 from dataclasses import replace
 
+import numpy as np
+
 from fimi_opt._checks import real
+from fimi_opt._threads import check_workers
 from fimi_opt.certificate import Split, lower_bound
 from fimi_opt.errors import InvalidInputError, NumericalError
 from fimi_opt.feasibility import check
 from fimi_opt.plan import Plan, Prices, Status
+from fimi_opt.solvers.cross_entropy import CrossEntropy, Stop, search_splits
 from fimi_opt.solvers.instance import Instance, make_instance
 from fimi_opt.solvers.joint import JointSolution, solve_joint
 from fimi_opt.tasks import PAPER_TASK
 from fimi_opt.types import Constraints, Devices, Task
 
-METHODS = ("exact",)
+METHODS = ("exact", "cross-entropy")
+DEFAULT_SEARCH = CrossEntropy()
 
 
 def solve(
-    devices: Devices, constraints: Constraints, task: Task = PAPER_TASK, method: str = "exact", *, tol: float = 1e-9
+    devices: Devices,
+    constraints: Constraints,
+    task: Task = PAPER_TASK,
+    method: str = "exact",
+    *,
+    tol: float = 1e-9,
+    search: CrossEntropy = DEFAULT_SEARCH,
+    stop: Stop | None = None,
+    rng: np.random.Generator | int = 0,
+    workers: int | None = None,
 ) -> Plan:
     """Plan for every device that takes the least energy per round and keeps every limit: FIMI problem (P1).
 
@@ -29,9 +43,18 @@ def solve(
     task
         What is trained; by default the paper's VGG-9 / CIFAR task.
     method
-        "exact": the certified global optimum.
+        "exact": the certified global optimum. "cross-entropy": the paper's Algorithm 3, a random search for the same
+        optimum, as a baseline; its lower bound and prices are the exact method's.
     tol
         Certified relative gap up to which the plan's status is optimal, > 0.
+    search
+        Settings of the cross-entropy search.
+    stop
+        Called with each :class:`Iteration` of the search; it ends where this returns True, and can show progress.
+    rng
+        Generator of the search, or its seed; the same seed gives the same plan on any number of threads.
+    workers
+        Threads of the search; by default the usable cores.
 
     Returns
     -------
@@ -46,7 +69,7 @@ def solve(
     ValueError
         If an argument is not what it must be; it names the argument.
     NumericalError
-        If limits leave so little room that rounding closes it.
+        If limits leave so little room that rounding closes it, or the cross-entropy search met no feasible split.
 
     Examples
     --------
@@ -62,17 +85,29 @@ def solve(
         found = solve_joint(*check(devices, constraints, task, instance))
     if found is None:
         raise NumericalError("the search ended without a plan; please report these devices and limits")
-    return _certified(devices, constraints, task, method, instance, found, tol)
+    plan = _certified(devices, constraints, task, instance, found, tol)
+    if method == "exact":
+        return plan
+    generator = _generator(rng)
+    _check_search(search, stop)
+    split = search_splits(instance, search, stop, generator, check_workers(workers))
+    split.rows.flags.writeable = False
+    gen, f, b, p = split.rows
+    found_plan = replace(
+        plan,
+        synthetic_samples=gen,
+        frequency=f,
+        bandwidth=b,
+        power=p,
+        status=Status.OPTIMAL,
+        method=method,
+        history=split.history,
+    )
+    return found_plan if found_plan.gap <= tol else replace(found_plan, status=Status.FEASIBLE_SEARCH)
 
 
 def _certified(
-    devices: Devices,
-    constraints: Constraints,
-    task: Task,
-    method: str,
-    instance: Instance,
-    found: JointSolution,
-    tol: float,
+    devices: Devices, constraints: Constraints, task: Task, instance: Instance, found: JointSolution, tol: float
 ) -> Plan:
     """Build the plan with the lower bound that its prices prove."""
     prices = Prices(found.nu * len(devices), found.w, found.latency_price)
@@ -81,7 +116,7 @@ def _certified(
     bound = lower_bound(devices, constraints, task, prices, split)
     found.rows.flags.writeable = False
     gen, f, b, p = found.rows
-    plan = Plan(gen, f, b, p, bound, prices, Status.OPTIMAL, method, devices, constraints, task)
+    plan = Plan(gen, f, b, p, bound, prices, Status.OPTIMAL, "exact", devices, constraints, task)
     if not abs(plan.gap) <= tol:
         plan = replace(plan, lower_bound=min(bound, plan.energy), status=Status.FEASIBLE)
     return plan
@@ -99,3 +134,18 @@ def _check_arguments(devices: Devices, constraints: Constraints, task: Task, met
         raise InvalidInputError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
     if not real("tol", tol) > 0:
         raise InvalidInputError(f"tol must be positive, got {tol!r}")
+
+
+def _check_search(search: CrossEntropy, stop: Stop | None) -> None:
+    if not isinstance(search, CrossEntropy):
+        raise InvalidInputError(f"search must be a fimi_opt.CrossEntropy, got {type(search).__name__}")
+    if stop is not None and not callable(stop):
+        raise InvalidInputError(f"stop must be callable or None, got {type(stop).__name__}")
+
+
+def _generator(rng: object) -> np.random.Generator:
+    if isinstance(rng, np.random.Generator):
+        return rng
+    if not isinstance(rng, int | np.integer) or type(rng) is bool or rng < 0:
+        raise InvalidInputError(f"rng must be a numpy.random.Generator or a seed, a whole number >= 0, got {rng!r}")
+    return np.random.default_rng(rng)

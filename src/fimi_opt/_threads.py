@@ -1,0 +1,42 @@
+"""Ordinary threads over fixed blocks: the blocks, not the threads, decide what is computed together."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from fimi_opt.errors import InvalidInputError
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def check_workers(workers: int | None) -> int:
+    """Number of threads to use: `workers`, or the usable cores where it is None.
+
+    Raises
+    ------
+    ValueError
+        If `workers` is not a positive whole number.
+    """
+    if workers is None:
+        return usable_cores()
+    if type(workers) is not int or workers < 1:
+        raise InvalidInputError(f"workers must be a positive whole number or None, got {workers!r}")
+    return workers
+
+
+def run_blocks(run: Callable[[int, int], None], count: int, block: int, workers: int) -> None:
+    """Call ``run(first, stop)`` for every block of `count` items, on up to `workers` threads at once.
+
+    `run` must release the GIL to gain from it, and write its results by item, so that threads cannot change them.
+    """
+    starts = range(0, count, block)
+    if workers == 1 or len(starts) == 1:
+        for first in starts:
+            run(first, min(first + block, count))
+        return
+    with ThreadPoolExecutor(min(workers, len(starts))) as pool:
+        for done in [pool.submit(run, first, min(first + block, count)) for first in starts]:
+            done.result()
