@@ -1,8 +1,8 @@
-"""IPOPT on P1, set up as well as its users would: scaled to order one, exact derivatives, built once, solved many times."""
+"""IPOPT on P1 as its users would set it up: scaled to order one, exact derivatives, built once, solved many times."""
 
 import math
 import time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import casadi
 import numpy as np
@@ -40,8 +40,11 @@ class Ipopt:
             upload / (devices.max_power * T) / u,
         )
         energy = casadi.sum1(a * D**3 / t**2) + casadi.sum1(upload)
-        problem = {"x": casadi.vertcat(D, t, u, b), "f": energy / guess, "g": limits}
-        options = {"print_time": False, "ipopt": {"print_level": 0, "sb": "yes", "bound_relax_factor": 0.0}}
+        problem: dict[str, Any] = {"x": casadi.vertcat(D, t, u, b), "f": energy / guess, "g": limits}
+        options: dict[str, Any] = {
+            "print_time": False,
+            "ipopt": {"print_level": 0, "sb": "yes", "bound_relax_factor": 0.0},
+        }
         self._solver = casadi.nlpsol("p1", "ipopt", problem, options)
         most = 1 + np.broadcast_to(constraints.max_synthetic, n) / local
         self._bounds = {

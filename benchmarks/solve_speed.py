@@ -10,9 +10,10 @@ import sys
 import time
 from collections.abc import Callable
 
+from ipopt import Ipopt
+
 import fimi_opt as fo
 from fimi_opt.scenarios import paper
-from ipopt import Ipopt
 
 GAP_LIMIT = 1e-9
 VIOLATION_LIMIT = 1e-9

@@ -1,11 +1,12 @@
 """Slow, obvious answers to what the library answers fast; nothing here shares code with it.
 
-Letters: a = eps (tau omega)^3, F = f_max / (tau omega), s = S ln 2, h = N0 s / g; per device D samples, t compute time, u upload
-time, b bandwidth, v = s / (b u); phi(v) = (e^v - 1) / v, so that the upload takes h phi(v) joules, at most P u.
+Letters: a = eps (tau omega)^3, F = f_max / (tau omega), s = S ln 2, h = N0 s / g; per device D samples, t compute time,
+u upload time, b bandwidth, v = s / (b u); phi(v) = (e^v - 1) / v: the upload takes h phi(v) joules, at most P u.
 """
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import casadi
@@ -95,7 +96,7 @@ def relative_prices(plan: fo.Plan) -> float:
     """The largest price, in energies of the plan for a whole limit: so much does rounding of the limits count."""
     c = constants(plan.devices, plan.constraints, plan.task)
     worth = (plan.prices.error * c.A / c.a.size, plan.prices.bandwidth * c.B, plan.prices.latency * c.T)
-    return max(worth) / plan.energy
+    return float(max(worth)) / plan.energy
 
 
 def energy_of(c: Constants, D: Floats, t: Floats, u: Floats, b: Floats) -> float:
@@ -130,37 +131,43 @@ def ipopt_least(c: Constants, what: str) -> float:
 def _ipopt(c: Constants, what: str) -> Optimum:
     """Minimise over ln(D / D_lo), ln(t / T), ln(u / T), ln(b I / B): all of order one on any fleet, and still convex.
 
-    In logarithms D^3/t^2, D^-beta, t + u and sum b are sums of exponentials of linear forms, and ln phi(e^x) is convex, as phi
-    has positive Taylor coefficients only.
+    In logarithms D^3/t^2, D^-beta, t + u and sum b are sums of exponentials of linear forms, and ln phi(e^x) is
+    convex, as phi has positive Taylor coefficients only.
     """
     n = c.a.size
-    # v_top is more than any device can use, so that e^v stays finite on the way.
     lnD, lnt, lnu, lnb = (casadi.MX.sym(name, n) for name in "Dtub")
-    free = casadi.MX.sym("free")
+    free = casadi.MX.sym("free")  # logarithm of the limit that is sought, in units of the given one
     v = c.s * n / (c.B * c.T) * casadi.exp(-lnu - lnb)
     ln_phi = v + casadi.log(-casadi.expm1(-v)) - casadi.log(v)
     energy = casadi.DM(c.a * c.D_lo**3 / c.T**2) * casadi.exp(3 * lnD - 2 * lnt) + casadi.DM(c.h) * casadi.exp(ln_phi)
-    error = casadi.DM(c.alpha * c.D_lo**-c.beta) * casadi.exp(-c.beta * lnD)
-    start = _ipopt_start(c)
-    scale = energy_of(c, *start)
+    errors = casadi.DM(c.alpha * c.D_lo**-c.beta) * casadi.exp(-c.beta * lnD)
     rows = {
-        "energy": casadi.sum1(error) / c.A - 1,
-        "band": casadi.sum1(casadi.exp(lnb)) / n - 1,
-        "time": casadi.exp(lnt) + casadi.exp(lnu) - 1,
+        "error": casadi.log(casadi.sum1(errors) / c.A),
+        "bandwidth": casadi.log(casadi.sum1(casadi.exp(lnb)) / n),
+        "latency": casadi.log(casadi.exp(lnt) + casadi.exp(lnu)),
         "frequency": lnD - lnt - casadi.DM(np.log(c.F * c.T / c.D_lo)),
         "power": ln_phi - lnu - casadi.DM(np.log(c.P * c.T / c.h)),
     }
-    goal = casadi.sum1(energy) / scale
-    if what == "bandwidth":
-        goal, rows["band"] = free, casadi.log(casadi.sum1(casadi.exp(lnb)) / n) - free
-    elif what == "latency":
-        goal, rows["time"] = free, casadi.exp(lnt - free) + casadi.exp(lnu - free) - 1
-    elif what == "error":
-        goal, rows["energy"] = free, casadi.log(casadi.sum1(error) / c.A) - free
-    elif what != "energy":
-        raise ValueError(what)
-    x = casadi.vertcat(lnD, lnt, lnu, lnb, free)
-    options = {
+    start = _ipopt_start(c)
+    goal = casadi.sum1(energy) / energy_of(c, *start) if what == "energy" else free
+    if what != "energy":
+        rows[what] -= free
+    D, t, u, b = start
+    seek = 0.0 if what == "energy" else np.inf
+    z = _run_ipopt(
+        {"x": casadi.vertcat(lnD, lnt, lnu, lnb, free), "f": goal, "g": casadi.vertcat(*rows.values())},
+        np.concatenate([np.log(D / c.D_lo), np.log(t / c.T), np.log(u / c.T), np.log(b * n / c.B), [0.0]]),
+        np.concatenate([np.zeros(n), np.full(3 * n, -np.inf), [-seek]]),
+        np.concatenate([np.log(c.D_hi / c.D_lo), np.full(3 * n, np.inf), [seek]]),
+    )
+    D, t, u, b = (scale * np.exp(z[k * n : (k + 1) * n]) for k, scale in enumerate((c.D_lo, c.T, c.T, c.B / n)))
+    if what == "energy":
+        return Optimum(energy_of(c, D, t, u, b), D, t, u, b)
+    return Optimum(math.exp(z[-1]) * {"bandwidth": c.B, "latency": c.T, "error": c.A}[what], D, t, u, b)
+
+
+def _run_ipopt(problem: Any, start: Floats, low: Floats, top: Floats) -> Floats:
+    options: Any = {
         "bound_relax_factor": 0.0,  # the default returns an energy 2e-7 too low, by violating bounds
         "tol": 1e-11,
         "constr_viol_tol": 1e-11,
@@ -169,28 +176,16 @@ def _ipopt(c: Constants, what: str) -> Optimum:
         "print_level": 0,
         "sb": "yes",
     }
-    g = casadi.vertcat(*rows.values())
-    solver = casadi.nlpsol("P1", "ipopt", {"x": x, "f": goal, "g": g}, {"print_time": False, "ipopt": options})
-    low = np.concatenate([np.zeros(n), np.full(3 * n, -np.inf), [-np.inf]])
-    top = np.concatenate([np.log(c.D_hi / c.D_lo), np.full(3 * n, np.inf), [np.inf]])
-    D, t, u, b = start
-    x0 = np.concatenate([np.log(D / c.D_lo), np.log(t / c.T), np.log(u / c.T), np.log(b * n / c.B), [0.0]])
-    if what == "energy":
-        low[-1] = top[-1] = 0.0
-    found = solver(x0=x0, lbx=low, ubx=top, ubg=0.0)
+    settings: Any = {"print_time": False, "ipopt": options}
+    solver: Any = casadi.nlpsol("P1", "ipopt", problem, settings)
+    found = solver(x0=start, lbx=low, ubx=top, ubg=0.0)
     if not solver.stats()["success"]:
         raise RuntimeError(f"IPOPT: {solver.stats()['return_status']}")
-    z = np.asarray(found["x"], float).ravel()
-    D, t, u, b = c.D_lo * np.exp(z[:n]), c.T * np.exp(z[n : 2 * n]), c.T * np.exp(z[2 * n : 3 * n]), None
-    b = c.B / n * np.exp(z[3 * n : 4 * n])
-    value = energy_of(c, D, t, u, b)
-    if what != "energy":
-        value = math.exp(z[-1]) * {"bandwidth": c.B, "latency": c.T, "error": c.A}[what]
-    return Optimum(value, D, t, u, b)
+    return np.asarray(found["x"], float).ravel()
 
 
 def _ipopt_start(c: Constants) -> tuple[Floats, Floats, Floats, Floats]:
-    """Local data or what the mean limit asks for, most of the time for computing, a full-power upload: rarely feasible."""
+    """A start that need not be feasible: what the mean limit asks for, 70 % of the time for computing, equal bands."""
     n = c.a.size
     D = np.clip((max(c.A, 1e-300) / (n * c.alpha)) ** (-1 / c.beta), c.D_lo * 1.01, np.maximum(c.D_hi, c.D_lo * 1.01))
     t = np.full(n, 0.7 * c.T)
@@ -284,7 +279,7 @@ def naive_bandwidth(c: Constants, u: Floats) -> Floats:
 
     def shares(log_w: float) -> Floats:
         y = math.exp(log_w) * c.s / (c.h * u)
-        v = np.array([bisect(lambda v, y=y_i: _marginal(v) - y, 0.0, V_MOST) for y_i in y])
+        v = np.array([bisect(partial(_marginal, less=float(y_i)), 0.0, V_MOST) for y_i in y])
         return np.asarray(np.maximum(c.s / (u * v), floor))
 
     return shares(bisect(lambda p: c.B - float(np.sum(shares(p))), -200.0, 200.0))
@@ -359,17 +354,17 @@ def _least(function: Callable[[float], float], lo: float, hi: float) -> tuple[fl
 
 
 def _refined(function: Callable[[float], float], lo: float, hi: float) -> tuple[float, float]:
-    """The same for a function with kinks, where 1e-8 of x is worth 1e-8 of the value: once more, around what was found."""
+    """The same for a function with kinks, where 1e-8 of x is worth 1e-8 of the value: once more, around it."""
     x, value = _least(function, lo, hi)
     d, better = _least(lambda d: function(x + d), max(-1e-6, lo - x), min(1e-6, hi - x))
     return min((x, value), (x + d, better), key=lambda pair: pair[1])
 
 
-def _marginal(v: float) -> float:
-    """G(v) = e^v (v - 1) + 1, summed where it cancels."""
+def _marginal(v: float, less: float) -> float:
+    """G(v) - less, G(v) = e^v (v - 1) + 1, summed where it cancels."""
     if v > 0.5:
-        return math.exp(v) * (v - 1) + 1
-    return math.fsum(v**n * (n - 1) / math.factorial(n) for n in range(2, 25))
+        return math.exp(v) * (v - 1) + 1 - less
+    return math.fsum(v**n * (n - 1) / math.factorial(n) for n in range(2, 25)) - less
 
 
 def _log_phi(v: float) -> float:

@@ -37,9 +37,9 @@ INFEASIBLE = [name for name, case in CASES.items() if case["expected"].get("infe
 
 
 def arguments(case: dict[str, Any]) -> tuple[fo.Devices, fo.Constraints, fo.Task]:
-    devices = fo.Devices(**{name: np.array(values) for name, values in case["devices"].items()})
+    columns: dict[str, Any] = {name: np.array(values) for name, values in case["devices"].items()}
     task = dict(case["task"], learning=fo.LearningCurve(**case["task"]["learning"]))
-    return devices, fo.Constraints(**case["constraints"]), fo.Task(**task)
+    return fo.Devices(**columns), fo.Constraints(**case["constraints"]), fo.Task(**task)
 
 
 def test_there_are_cases_of_both_kinds() -> None:

@@ -11,7 +11,7 @@ import fleets
 import numpy as np
 import pytest
 from fleets import Problem
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from oracles import Constants, constants, ipopt_least, least_bandwidth
@@ -115,7 +115,8 @@ def test_critical_values_are_ipopts(kind: Any, count: int, seed: int) -> None:
     if error.min_global_error is not None:
         mean = ipopt_least(c, "error") / count - curve.gamma
         assert error.min_global_error == pytest.approx(
-            math.exp((mean - 1) * problem.limits.rounds / curve.zeta), rel=IPOPT_TOL * problem.limits.rounds / curve.zeta
+            math.exp((mean - 1) * problem.limits.rounds / curve.zeta),
+            rel=IPOPT_TOL * problem.limits.rounds / curve.zeta,
         )
         rounds = -curve.zeta * math.log(problem.limits.max_global_error) / (1 - mean)
         assert error.min_rounds == pytest.approx(rounds, rel=IPOPT_TOL / (1 - mean))
@@ -273,7 +274,6 @@ def test_pickling_and_copying_keep_every_field() -> None:
 
 
 @given(fleets.problems(4), st.floats(0.05, 0.9))
-@settings(max_examples=30)
 def test_least_bandwidth_is_consistent_with_the_energy(problem: Problem, part: float) -> None:
     """The least band falls as the deadline grows, and never depends on the band that was offered."""
     one = refusal(fleets.tightened(problem, -part))

@@ -14,8 +14,9 @@ from scipy.optimize import curve_fit
 from scipy.stats import t as student
 
 from fimi_opt.errors import ImplausibleInputWarning, InvalidInputError
-from fimi_opt.fitting import DEFAULT_ZETA, StandardErrors, fit_learning_curve, fit_zeta
+from fimi_opt.fitting import StandardErrors, fit_learning_curve, fit_zeta
 from fimi_opt.models.learning import global_error, local_error, required_rounds
+from fimi_opt.tasks import PAPER_ZETA
 from fimi_opt.types import LearningCurve, Task
 
 Floats = NDArray[np.float64]
@@ -251,7 +252,7 @@ def test_wild_data_give_a_finite_curve_or_a_reason(rows: list[tuple[float, float
         ([1, 0, 3, 4], [0.5] * 4, {}, r"samples\[1\] must be in .* got 0"),
         ([1, 2, 3, np.inf], [0.5] * 4, {}, r"samples\[3\] must be finite, got inf"),
         ([1, 2, 3, 4], [0.5, np.nan, 0.4, 0.3], {}, r"errors\[1\] must be finite, got nan"),
-        ([1, 2, 3, 4], ["a", 0.5, 0.4, 0.3], {}, "errors must be numbers"),
+        ([1, 2, 3, 4], ["a", 0.5, 0.4, 0.3], {}, "errors must be real numbers"),
         (FEW, [0.5] * 5, {"sigma": [1, 1, 1, 1, 0]}, r"sigma\[4\] must be in .* got 0"),
         (FEW, [0.5] * 5, {"sigma": [1, 1]}, "sigma has 2 values, but there are 5 measurements"),
         (FEW, curve(np.array(FEW)), {"zeta": -1.0}, "zeta must be positive, got -1"),
@@ -274,7 +275,7 @@ def test_fitted_curve_is_a_learning_curve_that_compares_copies_and_pickles() -> 
     fit = fit_learning_curve(SIZES, noisy(seed=1), zeta=50.0)
     assert isinstance(fit, LearningCurve)
     assert fit.zeta == 50.0
-    assert fit_learning_curve(SIZES, noisy(seed=1)).zeta == DEFAULT_ZETA
+    assert fit_learning_curve(SIZES, noisy(seed=1)).zeta == PAPER_ZETA
     assert fit == fit_learning_curve(SIZES, noisy(seed=1), zeta=50.0)
     assert fit != fit_learning_curve(SIZES, noisy(seed=2), zeta=50.0)
     assert fit != replace(fit, zeta=51.0)
@@ -336,7 +337,7 @@ def test_zeta_of_several_rounds_is_least_squares_through_the_origin() -> None:
         ([100, 200], [0.4, 0.4, 0.4], 0.2, "rounds has 2 values, but there are 3 measurements"),
         ([], 0.4, 0.2, r"rounds must have shape \(n,\).*got shape \(0,\)"),
         ([[100, 200]], 0.4, 0.2, r"rounds must have shape \(n,\).*got shape \(1, 2\)"),
-        ("many", 0.4, 0.2, "rounds must be numbers"),
+        ("many", 0.4, 0.2, "rounds must be real numbers"),
     ],
 )
 def test_bad_observations_of_a_run_are_named(rounds: Any, dbar: Any, delta: Any, reason: str) -> None:

@@ -189,7 +189,7 @@ def test_device_classes_burn_the_measured_power(kind: scenarios.DeviceClass, lea
         ({"path_loss_db": (1e6, 0.0)}, "path_loss_db with shadowing must give between -1000 and 1000 dB, got -1e+06"),
         ({"max_power_dbm": 1e9}, "max_power_dbm must give between -1000 and 1000 dB, got 1e+09"),
         ({"noise_density_dbm": math.inf}, "noise_density_dbm must be finite, got inf"),
-        ({"energy_coefficient": "low"}, "energy_coefficient must be numbers"),
+        ({"energy_coefficient": "low"}, "energy_coefficient must be real numbers"),
         ({"energy_coefficient": -1.0}, "energy_coefficient of device 0 must be positive, got -1"),
         ({"local_samples": 10.5}, "local_samples must be whole, positive and below 2^53 to be split over classes"),
         ({"local_samples": 1e17}, "below 2^53 to be split over classes, got 1e+17"),

@@ -1,10 +1,11 @@
 """The one gate: every array and scalar that a user hands in is checked and converted here, once."""
 
+import decimal
 import math
 import numbers
 import sys
 import warnings
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -41,6 +42,8 @@ RANGES = {
     "zeta": Range(1e-60, 1e60),
     "rounds": Range(1e-9, 1e18),
     "max_latency": Range(1e-12, 1e15, 0.0, 1e9, "it must be in seconds"),
+    "compute_time": Range(1e-15, 1e18, 0.0, 1e12, "it must be in seconds"),
+    "upload_time": Range(1e-15, 1e18, 0.0, 1e12, "it must be in seconds"),
     "bandwidth": Range(1e-12, 1e24, 0.0, 1e15, "it must be in Hz"),
 }
 
@@ -72,19 +75,40 @@ def positive_scalar(name: str, value: object) -> float:
 
 def to_array(name: str, values: ArrayLike, shape: tuple[int, ...] | None) -> Floats:
     """Read-only contiguous float64 copy, broadcast from a scalar to `shape`; any other mismatch is refused."""
-    try:
-        given = np.asarray(values)
-        if given.dtype.kind not in "biuf":
-            given = np.asarray(values, dtype=np.float64)
-        array = np.array(given, dtype=np.float64, order="C")
-    except (TypeError, ValueError, OverflowError) as error:
-        raise InvalidInputError(f"{name} must be numbers: {error}") from None
+    shape_of(name, values)
+    given = np.asarray(values)
+    if given.dtype.kind == "O":
+        given = _from_objects(name, given)
+    if given.dtype.kind not in "iuf":
+        raise InvalidInputError(f"{name} must be real numbers, got {given.dtype}")
+    if np.ma.is_masked(values):
+        raise InvalidInputError(f"{name} has masked values: fill them, or leave these devices out")
+    array = np.array(given, dtype=np.float64, order="C")
     if shape is not None and array.shape != shape:
         if array.ndim > 0:
             raise InvalidInputError(f"{name} has shape {array.shape}, but the devices need {shape}")
         array = np.full(shape, array)
     array.flags.writeable = False
     return array
+
+
+def shape_of(name: str, values: ArrayLike) -> tuple[int, ...]:
+    """Shape of what the user gave; ragged lists have none and are refused."""
+    try:
+        return np.shape(values)
+    except ValueError:
+        raise InvalidInputError(f"{name} must be a regular array: its rows differ in length") from None
+
+
+def _from_objects(name: str, given: NDArray[Any]) -> Floats:
+    """Floats from an array of Python objects (fractions, decimals, mixed columns), None and text refused."""
+    strange = [value for value in given.flat if not isinstance(value, numbers.Real | decimal.Decimal)]
+    if strange:
+        raise InvalidInputError(f"{name} must be real numbers, got {strange[0]!r}")
+    try:
+        return np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InvalidInputError(f"{name} must be real numbers: {error}") from None
 
 
 def real(name: str, value: object) -> float:
@@ -122,7 +146,9 @@ def _refusal(name: str, where: str, value: float, limits: Range) -> str:
         return f"{name}{where} must be finite, got {value}"
     if value <= 0:
         return f"{name}{where} must be positive, got {value:g}{hint}"
-    return f"{name}{where} must be in [{limits.least:g}, {limits.greatest:.6g}], got {value:g}{hint}"
+    if value > limits.greatest:
+        return f"{name}{where} must be at most {limits.greatest:.17g}, got {value:g}{hint}"
+    return f"{name}{where} must be at least {limits.least:g}, got {value:g}{hint}"
 
 
 def _outside_package() -> int:

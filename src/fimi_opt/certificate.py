@@ -22,11 +22,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from fimi_opt.errors import InvalidInputError
 from fimi_opt.models import compute_time, local_error, mean_error_limit, upload_time
+from fimi_opt.types import Constraints, Devices, Task, most_synthetic
 
 if TYPE_CHECKING:
     from fimi_opt.plan import Plan, Prices
-    from fimi_opt.types import Constraints, Devices, Task
 
 Floats = NDArray[np.float64]
 
@@ -34,6 +35,8 @@ Floats = NDArray[np.float64]
 _ROUNDINGS = 16 * 2.0**-52
 # How near D must be to D_hi and F t for the plane to treat them as a corner; any value is valid.
 _CORNER = 1e-12
+# Time beyond the least upload time is not resolved below e^-60 of the compute time.
+_LOG_ENDS = 60.0
 # A free band (w = 0) asks for v = 0 and an infinite bandwidth: this is as good and stays finite.
 _LEAST_EFFICIENCY = 1e-100
 # Halvings of a bracket in ln(t / u) or ln v that is at most 1,400 wide, to the last digit.
@@ -146,7 +149,13 @@ def lower_bound(
     Returns
     -------
     float
-        The bound, valid for every price and split, less what rounding can have added; at least 0.
+        The bound, valid for every price and split, less what rounding can have added; at least 0, and inf where a
+        device can take part in no plan.
+
+    Raises
+    ------
+    ValueError
+        If a price is not finite, or shapes do not fit.
 
     Examples
     --------
@@ -157,32 +166,57 @@ def lower_bound(
     >>> bound <= plan.energy <= bound * (1 + 1e-9)
     True
     """
-    curve = task.learning
-    count = len(devices)
-    limit = mean_error_limit(constraints.max_global_error, constraints.rounds, curve.zeta) + curve.gamma
+    if not (math.isfinite(prices.error) and math.isfinite(prices.bandwidth)):
+        raise InvalidInputError(f"prices must be finite, got error {prices.error}, bandwidth {prices.bandwidth}")
     empty = np.empty(0)
-    t, u, b = (empty, empty, empty) if split is None else split
-    return float(
-        _bound(
-            task.local_epochs * task.cycles_per_sample,
-            task.update_bits * math.log(2.0),
-            _Fleet(
-                devices.energy_coefficient,
-                devices.max_frequency,
-                devices.noise_density,
-                devices.channel_gain,
-                devices.max_power,
-                devices.local_samples,
-                np.atleast_1d(np.asarray(constraints.max_synthetic, np.float64)),
-            ),
-            _Limits(curve.alpha, curve.beta, count * limit, constraints.bandwidth, constraints.max_latency),
-            max(prices.error, 0.0) / count,
-            max(prices.bandwidth, 0.0),
-            t,
-            u,
-            b,
-        )
+    touch = Split(empty, empty, empty) if split is None else split
+    if split is not None and any(np.shape(row) != (len(devices),) for row in split):
+        raise InvalidInputError(f"split needs three arrays of shape ({len(devices)},)")
+    return float(_bound(*_problem(devices, constraints, task, prices), touch))
+
+
+class Judgement(NamedTuple):
+    """What a decision takes (J), the least that any could take (J), and the largest relative violation of a limit."""
+
+    energy: float
+    lower_bound: float
+    violation: float
+
+
+def judge(
+    devices: Devices, constraints: Constraints, task: Task, decision: Floats, prices: Prices, split: Split
+) -> Judgement:
+    """Judge a solver's decision, rows (D_gen, f, b, P), and its prices, in one pass over the devices each.
+
+    The same figures as a plan's energy, :func:`lower_bound` and :func:`verify` to rounding, for solve() to check every
+    plan with before it is returned.
+    """
+    problem = _problem(devices, constraints, task, prices)
+    energy, violation = _measure(*problem[:4], decision)
+    return Judgement(energy, _bound(*problem, split), violation)
+
+
+def _problem(
+    devices: Devices, constraints: Constraints, task: Task, prices: Prices
+) -> tuple[float, float, _Fleet, _Limits, float, float]:
+    """Cycles per sample, nats of one update, the fleet and its limits, and the prices per unit of A and of B."""
+    curve, count = task.learning, len(devices)
+    limit = mean_error_limit(constraints.max_global_error, constraints.rounds, curve.zeta) + curve.gamma
+    fleet = _Fleet(
+        devices.energy_coefficient,
+        devices.max_frequency,
+        devices.noise_density,
+        devices.channel_gain,
+        devices.max_power,
+        devices.local_samples,
+        most_synthetic(constraints, count),
     )
+    # A is a difference of terms of this size, and no more exact than they are.
+    size = count * (2.0 + 2.0 * abs(curve.gamma) + abs(limit))
+    limits = _Limits(curve.alpha, curve.beta, count * limit, size, constraints.bandwidth, constraints.max_latency)
+    cycles = task.local_epochs * task.cycles_per_sample
+    nats = task.update_bits * math.log(2.0)
+    return cycles, nats, fleet, limits, max(prices.error, 0.0) / count, max(prices.bandwidth, 0.0)
 
 
 class _Fleet(NamedTuple):
@@ -199,6 +233,7 @@ class _Limits(NamedTuple):
     alpha: float
     beta: float
     A: float
+    A_size: float
     B: float
     T: float
 
@@ -271,7 +306,7 @@ def _tangent(dev: _Device, lim: _Limits, t: float, u: float, v: float) -> tuple[
     slope_t = -2.0 * energy / t - mu * dev.F
     # Time: t + u = T but for rounding, which the slope in u makes good.
     slope = slope_t - slope_u
-    reach_t = t - dev.D_lo / dev.F if slope > 0.0 else dev.h / dev.P - u
+    reach_t = t - dev.D_lo / dev.F if slope > 0.0 else dev.h / dev.P - max(u, lim.T - t)
     size += (-slope_t - slope_u) * abs(reach_t)
     return value - slope * reach_t + slope_u * (lim.T - t - u), slope, size
 
@@ -305,34 +340,45 @@ def _best_efficiency(dev: _Device, u: float) -> float:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _best_split(dev: _Device, lim: _Limits) -> tuple[float, float, float]:
-    """Return t, u and v of the device's best answer to the prices: by bisection in ln(t / u) on the tangent's slope."""
+    """Return t, u and v of the device's best answer to the prices: by bisection in ln(t / y) on the tangent's slope."""
     t_lo, u_lo = dev.D_lo / dev.F, dev.h / dev.P
-    lo, hi = math.log(t_lo / (lim.T - t_lo)), math.log((lim.T - u_lo) / u_lo)
+    room = lim.T - u_lo  # what t and y = u - u_lo share: in ln(t / y) either end is resolved
+    lo, hi = math.log(t_lo / (room - t_lo)), _LOG_ENDS
     for _ in range(_HALVINGS):
         x = 0.5 * (lo + hi)
-        u = lim.T / (1.0 + math.exp(x))
-        t = lim.T / (1.0 + math.exp(-x))
+        u = u_lo + room / (1.0 + math.exp(x))
+        t = room / (1.0 + math.exp(-x))
         _, slope, _ = _tangent(dev, lim, t, u, _best_efficiency(dev, u))
         if slope > 0.0:
             hi = x
         else:
             lo = x
-    u, t = lim.T / (1.0 + math.exp(lo)), lim.T / (1.0 + math.exp(-lo))
+    u, t = u_lo + room / (1.0 + math.exp(lo)), room / (1.0 + math.exp(-lo))
     return t, u, _best_efficiency(dev, u)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _bound(
-    cycles: float,
-    s: float,
-    fleet: _Fleet,
-    lim: _Limits,
-    nu: float,
-    w: float,
-    t: Floats,
-    u: Floats,
-    b: Floats,
-) -> float:
+def _measure(cycles: float, s: float, fleet: _Fleet, lim: _Limits, decision: Floats) -> tuple[float, float]:
+    """Energy of a decision by (5)-(10), and the largest relative violation of (12a)-(12f)."""
+    energy = errors = band = 0.0
+    worst = -math.inf
+    for i in range(fleet.eps.size):
+        gen, f, b, P = decision[0, i], decision[1, i], decision[2, i], decision[3, i]
+        D_max = fleet.D_max[i if fleet.D_max.size > 1 else 0]
+        work = cycles * (fleet.D_loc[i] + gen)
+        seconds = s / (b * math.log1p(fleet.g[i] * P / (fleet.N0[i] * b)))
+        energy += fleet.eps[i] * work * f * f + P * seconds
+        errors += lim.alpha * (fleet.D_loc[i] + gen) ** -lim.beta
+        band += b
+        worst = max(worst, (work / f + seconds) / lim.T - 1.0, f / fleet.f_max[i] - 1.0, P / fleet.P[i] - 1.0)
+        worst = max(worst, -gen / fleet.D_loc[i], (gen - D_max) / fleet.D_loc[i])
+    worst = max(worst, band / lim.B - 1.0, 1.0 - lim.A / errors)
+    return energy, worst if energy >= 0.0 else math.inf
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _bound(cycles: float, s: float, fleet: _Fleet, lim: _Limits, nu: float, w: float, split: Split) -> float:
+    """Lagrange's bound, from tangent planes at the split or, where it is empty, at the devices' best answers."""
     total = carry = size = 0.0
     for i in range(fleet.eps.size):
         D_max = fleet.D_max[i if fleet.D_max.size > 1 else 0]
@@ -347,16 +393,19 @@ def _bound(
             nu,
             w,
         )
-        if t.size:
-            least, _, terms = _tangent(dev, lim, t[i], u[i], _price_met(dev, u[i], s / (u[i] * b[i])))
+        if split.t.size:
+            t, u = split.t[i], split.u[i]
+            v = _price_met(dev, u, s / (u * split.b[i]))
+        elif dev.D_lo / dev.F + dev.h / dev.P < lim.T:
+            t, u, v = _best_split(dev, lim)
         else:
-            t_i, u_i, v_i = _best_split(dev, lim)
-            least, _, terms = _tangent(dev, lim, t_i, u_i, v_i)
+            return math.inf  # this device can take part in no plan
+        least, _, terms = _tangent(dev, lim, t, u, v)
         size += terms
         # Neumaier's compensated sum.
         new = total + least
         carry += (total - new) + least if abs(total) >= abs(least) else (least - new) + total
         total = new
     bound = (total - nu * lim.A - w * lim.B) + carry
-    bound -= _ROUNDINGS * (size + nu * abs(lim.A) + w * lim.B)
-    return max(bound, 0.0)
+    bound -= _ROUNDINGS * (size + nu * lim.A_size + w * lim.B)
+    return bound if bound > 0.0 else 0.0

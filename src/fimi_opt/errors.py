@@ -56,7 +56,9 @@ class InfeasibleError(FimiError, ValueError):
             return NotImplemented
         return str(self) == str(other) and self._critical() == other._critical()
 
-    __hash__ = FimiError.__hash__
+    def __hash__(self) -> int:
+        """Hash of the message, which equal errors share."""
+        return hash(str(self))
 
     def _critical(self) -> dict[str, Any]:
         names = ("min_bandwidth", "min_latency", "min_global_error", "min_rounds", "devices")

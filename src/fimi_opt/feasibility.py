@@ -6,16 +6,18 @@ bandwidth for an error limit and the least error for a band, and a root search a
 """
 
 import math
+from decimal import ROUND_CEILING, Context
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fimi_opt._checks import RANGES
 from fimi_opt._kernels.device import Shared
-from fimi_opt._kernels.feasibility import least_split, times_of, trade
-from fimi_opt._kernels.fleet import Answer, Fleet
+from fimi_opt._kernels.feasibility import Frontier, least_split, times_of, trade
+from fimi_opt._kernels.fleet import Answer, Fleet, empty_answer
 from fimi_opt._kernels.search import DONE, bracketed_step
-from fimi_opt.errors import InfeasibleError
+from fimi_opt.errors import InfeasibleError, NumericalError
 from fimi_opt.models import rate
 from fimi_opt.solvers.instance import Instance
 from fimi_opt.types import Constraints, Devices, Task
@@ -27,11 +29,11 @@ Floats = NDArray[np.float64]
 _TIGHT = 1e-14
 # Critical values are given this much on the admitting side, so that solving again with one of them has a plan to find.
 _ADMIT = 1e-9
-# A root search in ln T halves its bracket at least every other step: 1,400 wide to 1e-13.
+# A root search in ln(T - T_0) halves its bracket at least every other step: 1,400 wide to 1e-13.
 _MAX_LATENCY_STEPS = 200
 _LATENCY_TOL = 1e-13
-# A deadline of e^60 times the shortest conceivable one is as good as none.
-_LOG_LATENCY_SPAN = 60.0
+# What a float resolves of a deadline.
+_ROUNDING = 2.0**-52
 
 
 class LeastBandwidth(NamedTuple):
@@ -55,52 +57,55 @@ def least_bandwidth_for(fleet: Fleet, shared: Shared, A: float) -> LeastBandwidt
         return LeastBandwidth(math.inf, x, math.inf)
     if most.e >= A * (1 - _TIGHT) and math.isfinite(most.b):
         return LeastBandwidth(most.b, x, most.b_T)
-    totals, ended = trade(fleet, shared, A, math.inf, x)
-    if ended != DONE:
-        return LeastBandwidth(math.inf, x, math.inf)
+    totals = _traded(fleet, shared, A, math.inf, x)
     return LeastBandwidth(totals.b, x, totals.b_T)
 
 
 def least_error_for(fleet: Fleet, shared: Shared, B: float) -> float:
     """Least sum of alpha D^-beta that the band B and the deadline leave; inf where not even the local data fits."""
     x = np.zeros(fleet.a.size)
-    if not _every_device_open(fleet, shared):
-        return math.inf
-    if least_split(fleet, shared, -math.inf, x).b > B:
+    if not _every_device_open(fleet, shared) or least_split(fleet, shared, -math.inf, x).b > B:
         return math.inf
     most = least_split(fleet, shared, math.inf, x)
-    if most.b <= B:
-        return most.e
-    totals, ended = trade(fleet, shared, math.inf, B, x)
-    return totals.e if ended == DONE else math.inf
+    return most.e if most.b <= B else _traded(fleet, shared, math.inf, B, x).e
 
 
 def least_latency_for(fleet: Fleet, shared: Shared, A: float, B: float) -> float | None:
     """Least deadline (s) with which the band B is enough; None where no deadline is.
 
-    The least bandwidth falls with T: a bracketed Newton search in ln T, whose slope is the multiplier's.
+    The least bandwidth falls with T: a bracketed Newton search in ln(T - T_0), whose slope is the
+    multiplier's.
     """
     if np.sum(shared.alpha * fleet.D_hi**-shared.beta) > A * (1 + _TIGHT):
         return None
-    lo = float(np.log(np.max(_shortest_times(fleet, shared, B))))
-    hi, last, end = math.inf, math.inf, lo + _LOG_LATENCY_SPAN
-    p = lo
+    # Towards T_0, with which no band at all is enough, the least bandwidth grows like 1 / (T - T_0).
+    T_0 = float(np.max(fleet.D_lo / fleet.F + fleet.h / fleet.P))
+    shortest = float(np.max(_shortest_times(fleet, shared, B)))
+    p = lo = math.log(max(shortest - T_0, _ROUNDING * T_0))
+    hi, last = math.inf, math.inf
     for _ in range(_MAX_LATENCY_STEPS):
-        least = least_bandwidth_for(fleet, shared._replace(T=math.exp(p)), A)
+        T = T_0 + math.exp(p)
+        least = least_bandwidth_for(fleet, shared._replace(T=T), A)
         residual = math.log(least.bandwidth / B)
-        if residual > 0:
-            lo = p
+        lo, hi = (p, hi) if residual > 0 else (lo, p)
+        if math.isfinite(residual):
+            slope = -math.exp(p) * least.per_second / least.bandwidth
+            step = bracketed_step(p, residual, slope, lo, hi, last)
         else:
-            hi = p
-        if abs(residual) <= _LATENCY_TOL or hi - lo <= _LATENCY_TOL:
-            return math.exp(p)
-        slope = -math.exp(p) * least.per_second / least.bandwidth if math.isfinite(residual) else -math.inf
-        step = bracketed_step(p, residual, slope, lo, hi, last) if math.isfinite(residual) else _into(lo, hi, last)
+            step = _into(lo, hi, last)
+        if abs(residual) <= _LATENCY_TOL or hi - lo <= _LATENCY_TOL or p + step == p:
+            return T
         last = abs(step)
         p += step
-        if p > end:
-            return None
-    return math.exp(hi) if math.isfinite(hi) else None
+    raise NumericalError("the search for the least deadline did not end; please report these devices and limits")
+
+
+def _traded(fleet: Fleet, shared: Shared, A: float, B: float, x: Floats) -> Frontier:
+    """Totals where errors sum to A (B infinite) or bandwidths to B (A infinite); the splits into `x`."""
+    totals, ended = trade(fleet, shared, A, B, x)
+    if ended != DONE:
+        raise NumericalError("the search along the frontier of error and band did not end; please report this instance")
+    return totals
 
 
 def check(devices: Devices, constraints: Constraints, task: Task, instance: Instance) -> tuple[Instance, Answer]:
@@ -131,43 +136,38 @@ def check(devices: Devices, constraints: Constraints, task: Task, instance: Inst
     if least_split(fleet, shared, math.inf, x).b > middle:
         x[:] = least.x
         _, ended = trade(fleet, shared, math.inf, middle, x)
-        if ended != DONE:
+        if ended != DONE:  # no room between the two
             x[:] = least.x
-    answer = Answer(*np.empty((5, len(devices))))
+    answer = empty_answer(len(devices))
     answer.x[:] = x
     times_of(fleet, shared, x, answer.t, answer.y)
     return instance._replace(supply=supply), answer
 
 
 def diagnose(
-    devices: Devices, constraints: Constraints, task: Task, instance: Instance, min_bandwidth: float
+    devices: Devices, constraints: Constraints, task: Task, instance: Instance, least: float
 ) -> InfeasibleError:
     """The error that says, for each limit on its own, what would admit a plan."""
     fleet, shared, supply, _ = instance
-    curve, count = task.learning, len(devices)
+    count = len(devices)
     alone = _shortest_times(fleet, shared, supply.B)
     stuck = np.flatnonzero(alone > constraints.max_latency)
     min_latency = least_latency_for(fleet, shared, supply.A, supply.B)
-    least_mean = least_error_for(fleet, shared, supply.B) / count
-    least_mean = least_mean * (1 + _ADMIT) - curve.gamma
-    min_error = min_rounds = None
-    if least_mean < 1:
-        min_error = math.exp(constraints.rounds / curve.zeta * (least_mean - 1))
-        min_rounds = curve.zeta * math.log(1 / constraints.max_global_error) / (1 - least_mean)
-    min_bandwidth *= 1 + _ADMIT
-    if min_latency is not None:
-        min_latency *= 1 + _ADMIT
+    min_error, min_rounds = _least_learning(constraints, task, least_error_for(fleet, shared, supply.B) / count)
+    min_bandwidth = _admitted("bandwidth", least * (1 + _ADMIT))
+    min_latency = _admitted("max_latency", None if min_latency is None else min_latency * (1 + _ADMIT))
     cures = []
-    if math.isfinite(min_bandwidth):
+    if min_bandwidth is not None:
         cures.append(f"bandwidth = {_up(min_bandwidth)} Hz instead of {constraints.bandwidth:.7g}")
     if min_latency is not None:
         cures.append(f"max_latency = {_up(min_latency)} s instead of {constraints.max_latency:.7g}")
-    if min_error is not None and min_rounds is not None:
+    if min_error is not None:
         cures.append(f"max_global_error = {_up(min_error)} instead of {constraints.max_global_error:.7g}")
+    if min_rounds is not None:
         cures.append(f"rounds = {_up(min_rounds)} instead of {constraints.rounds:.7g}")
     return InfeasibleError(
         _message(devices, constraints, stuck, alone, cures),
-        min_bandwidth=min_bandwidth if math.isfinite(min_bandwidth) else None,
+        min_bandwidth=min_bandwidth,
         min_latency=min_latency,
         min_global_error=min_error,
         min_rounds=min_rounds,
@@ -191,10 +191,30 @@ def _message(
     return f"{message}, and no change of a single limit does: allow more synthetic data, or change several limits"
 
 
+def _least_learning(constraints: Constraints, task: Task, least: float) -> tuple[float | None, float | None]:
+    """Least Delta_max and least N that admit a mean of alpha D^-beta of `least`."""
+    curve = task.learning
+    # A part of Delta, whatever power of itself N / zeta makes of the mean error, and what computing it back rounds off.
+    part = min(_ADMIT, 0.1 * _ADMIT * curve.zeta / constraints.rounds)
+    mean = least * (1 + part) - curve.gamma + _TIGHT * (1 + abs(curve.gamma))
+    if not mean < 1:
+        return None, None
+    error = math.exp(constraints.rounds / curve.zeta * (mean - 1))
+    rounds = curve.zeta * math.log(1 / constraints.max_global_error) / (1 - mean)
+    return (error if 0 < error < 1 else None), _admitted("rounds", rounds * (1 + _TIGHT))
+
+
+def _admitted(name: str, value: float | None) -> float | None:
+    """Return the value where `Constraints` takes it."""
+    limits = RANGES[name]
+    return value if value is not None and limits.least <= value <= limits.greatest else None
+
+
 def _up(value: float) -> str:
     """Seven significant digits, rounded up: the printed number admits a plan as well."""
-    unit = 10.0 ** (math.floor(math.log10(value)) - 6)
-    return f"{math.ceil(value / unit) * unit:.7g}"
+    rounded = float(Context(prec=7, rounding=ROUND_CEILING).create_decimal_from_float(value))
+    # A global error just below 1 must not print as 1, which is none.
+    return f"{rounded:.7g}" if value >= 1 or rounded < 1 else f"{value:.17g}"
 
 
 def _shortest_times(fleet: Fleet, shared: Shared, B: float) -> Floats:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fimi_opt._checks import first_device, positive_array, positive_scalar, real, to_array
+from fimi_opt._checks import first_device, positive_array, positive_scalar, real, shape_of, to_array
 from fimi_opt.errors import InvalidInputError
 
 Floats = NDArray[np.float64]
@@ -16,12 +16,15 @@ Floats = NDArray[np.float64]
 # Thermal noise at 290 K, -174 dBm/Hz. The paper prints "per MHz", which is 60 dB below thermal: docs errata, V-A.
 THERMAL_NOISE_DENSITY = 10 ** (-174 / 10) / 1000
 
+# An offset of the local error beyond this would be all that is left of it in a float.
+_MOST_GAMMA = 1e6
+
 # Rows of class_counts may differ from local_samples by rounding of the counts' sum, not more.
 _COUNT_TOL = 1e-9
 
 
 class ArrayEquality:
-    """Equality field by field that understands arrays; the generated one of dataclasses does not."""
+    """Equality and copying that understand arrays; the generated ones of dataclasses do not."""
 
     def __eq__(self, other: object) -> bool:
         """Whether both are of one class and every field holds the same values."""
@@ -30,6 +33,17 @@ class ArrayEquality:
         return all(_same(getattr(self, f.name), getattr(other, f.name)) for f in fields(self))  # type: ignore[arg-type]
 
     __hash__ = None  # type: ignore[assignment]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Fields alone: what was formed from them is formed again."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore the fields, arrays read-only as they were: numpy forgets that when it copies or unpickles."""
+        for name, value in state.items():
+            if isinstance(value, np.ndarray):
+                value.flags.writeable = False
+            object.__setattr__(self, name, value)
 
 
 @dataclass(frozen=True, eq=False, init=False, repr=False)
@@ -150,7 +164,10 @@ class LearningCurve:
     def __post_init__(self) -> None:
         for name in ("alpha", "beta", "zeta"):
             object.__setattr__(self, name, positive_scalar(name, getattr(self, name)))
-        object.__setattr__(self, "gamma", real("gamma", self.gamma))
+        gamma = real("gamma", self.gamma)
+        if not abs(gamma) <= _MOST_GAMMA:
+            raise InvalidInputError(f"gamma must be at most {_MOST_GAMMA:g} either way, got {gamma:g}")
+        object.__setattr__(self, "gamma", gamma)
 
 
 @dataclass(frozen=True)
@@ -237,17 +254,31 @@ class Constraints(ArrayEquality):
         object.__setattr__(self, "max_synthetic", _check_synthetic(max_synthetic))
 
 
+def most_synthetic(constraints: Constraints, count: int) -> Floats:
+    """D_max for `count` devices: (count,), or (1,) where one number stands for all.
+
+    Raises
+    ------
+    ValueError
+        If `constraints.max_synthetic` has neither one value nor one per device.
+    """
+    most = np.atleast_1d(np.asarray(constraints.max_synthetic, np.float64))
+    if np.ndim(constraints.max_synthetic) and most.shape != (count,):
+        raise InvalidInputError(f"max_synthetic has shape {most.shape}, but the devices need ({count},)")
+    return most
+
+
 def _fleet_shape(given: dict[str, ArrayLike], class_counts: ArrayLike | None) -> tuple[int]:
     """Return (I,), read off the first argument that is an array."""
     for name, values in given.items():
-        shape = np.shape(values)
+        shape = shape_of(name, values)
         if len(shape) > 1:
             raise InvalidInputError(f"{name} must have one value per device, shape (I,), got shape {shape}")
         if len(shape) == 1:
             if shape[0] == 0:
                 raise InvalidInputError(f"{name} is empty: there must be at least one device")
             return (shape[0],)
-    return (1,) if class_counts is None else (max((*np.shape(class_counts)[:1], 1)),)
+    return (1,) if class_counts is None else (max((*shape_of("class_counts", class_counts)[:1], 1)),)
 
 
 def _check_counts(class_counts: ArrayLike, local_samples: Floats) -> Floats:
@@ -273,7 +304,10 @@ def _check_counts(class_counts: ArrayLike, local_samples: Floats) -> Floats:
 def _check_ids(ids: Sequence[Any] | None, count: int) -> Sequence[Any]:
     if ids is None:
         return range(count)
-    names = tuple(ids)
+    try:
+        names = tuple(np.asarray(ids).tolist()) if hasattr(ids, "dtype") else tuple(ids)
+    except TypeError:
+        raise InvalidInputError(f"ids must be a sequence of names, one per device, got {ids!r}") from None
     if len(names) != count:
         raise InvalidInputError(f"ids has {len(names)} names, but there are {count} devices")
     try:
@@ -287,7 +321,7 @@ def _check_ids(ids: Sequence[Any] | None, count: int) -> Sequence[Any]:
 
 def _check_synthetic(max_synthetic: ArrayLike) -> float | Floats:
     array = to_array("max_synthetic", max_synthetic, None)
-    if array.ndim > 1:
+    if array.ndim > 1 or array.size == 0:
         raise InvalidInputError(f"max_synthetic must be one number or (I,), got shape {array.shape}")
     bad = ~((array >= 0) & (array <= 1e18))
     if bad.any():

@@ -27,6 +27,8 @@ MAX_STEPS = 100
 # The balance is a difference of logarithms of size up to 300: it is not defined more finely than this.
 _BALANCE_TOL = 4e-15
 _STEP_TOL = 1e-15
+# After one more Newton step from a balance this small the rest is its square.
+_LAST_BALANCE = 1e-8
 
 
 class Device(NamedTuple):
@@ -52,18 +54,20 @@ class Shared(NamedTuple):
 
 
 class Response(NamedTuple):
-    """A device's answer to prices: x = ln(t/y), t, y, D, v, b, e and how e and b answer to changes of the prices.
+    """A device's answer to prices: x = ln(t/y), t, y, D, b, e and how x, e and b answer to changes of the prices.
 
-    The sensitivities de/dnu, de/dw = db/dnu, db/dw are those of the joint minimum (implicit function theorem).
+    The sensitivities dx/dln nu, dx/dln w, de/dnu, de/dw = db/dnu, db/dw are those of the joint minimum (implicit
+    function theorem).
     """
 
     x: float
     t: float
     y: float
     D: float
-    v: float
     b: float
     e: float
+    x_p1: float
+    x_p2: float
     e_nu: float
     e_w: float
     b_w: float
@@ -127,7 +131,7 @@ def compute_side(dev: Device, shared: Shared, t: float, log_t: float, log_nu: fl
     reach = dev.F * t
     if want <= dev.D_lo:
         D = dev.D_lo
-    elif want >= reach and t < dev.D_hi / dev.F:  # as respond() tells the two sides of the kink
+    elif dev.D_lo < dev.D_hi and want >= reach and t < dev.D_hi / dev.F:  # as respond() tells the kink's two sides
         D = min(max(reach, dev.D_lo), dev.D_hi)
         e = shared.alpha * D**-beta
         pull = math.exp(log_nu) * beta * e / t
@@ -213,6 +217,8 @@ def respond(dev: Device, shared: Shared, log_nu: float, w: float, x: float) -> t
         share = up.value / (up.value + comp.push)
         slope = (share * up.elasticity * t * y / (dev.h / dev.P + y) + comp.p * y) / whole
         step = -balance / slope
+        if abs(balance) <= _LAST_BALANCE and lo < x + step < hi:
+            return _last_step(dev, shared, whole, x, step, t, y, log_nu, w, up, comp), steps
         # Newton where it stays inside the bracket and contracts; the kinks of the branches are bisected.
         new = x + step
         if lowest_open and new <= lowest:
@@ -230,17 +236,41 @@ def respond(dev: Device, shared: Shared, log_nu: float, w: float, x: float) -> t
             x_cap = math.log(t_cap / y_cap)
             if left <= 0.0 <= right:
                 e = shared.alpha * dev.D_hi**-shared.beta
-                return Response(x_cap, t_cap, y_cap, dev.D_hi, up.v, up.b, e, 0.0, 0.0, up.b_w), steps
+                return Response(x_cap, t_cap, y_cap, dev.D_hi, up.b, e, 0.0, 0.0, 0.0, 0.0, up.b_w), steps
             if left > 0.0:
                 hi = min(hi, x_cap)
             elif right < 0.0:
                 lo = max(lo, x_cap)
         up = upload_side(dev, shared, y, w)
         comp = compute_side(dev, shared, t, log_t, log_nu)
-    e_nu, e_w, b_w = comp.e_nu, 0.0, up.b_w
-    if not at_bound:
-        curvature = comp.pull * comp.p / t + up.value * up.elasticity / (dev.h / dev.P + y)
-        e_nu -= comp.e_t * comp.e_t / curvature
-        e_w = -comp.e_t * up.b_t / curvature
-        b_w -= up.b_t * up.b_t / curvature
-    return Response(x, t, y, comp.D, up.v, up.b, comp.e, e_nu, e_w, b_w), steps
+    if at_bound:
+        return Response(x, t, y, comp.D, up.b, comp.e, 0.0, 0.0, comp.e_nu, 0.0, up.b_w), steps
+    return _last_step(dev, shared, whole, x, 0.0, t, y, log_nu, w, up, comp), steps
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _last_step(
+    dev: Device,
+    shared: Shared,
+    whole: float,
+    x: float,
+    step: float,
+    t: float,
+    y: float,
+    log_nu: float,
+    w: float,
+    up: Upload,
+    comp: Compute,
+) -> Response:
+    """Answer at x + step from what is known at x: the step is so short that the error, its square, is rounding."""
+    curvature = comp.pull * comp.p / t + up.value * up.elasticity / (dev.h / dev.P + y)
+    rise = whole / (t * y * curvature)  # dx/dt over the curvature
+    x_p1 = -math.exp(log_nu) * comp.e_t * rise
+    x_p2 = -w * up.b_t * rise
+    e_nu = comp.e_nu - comp.e_t * comp.e_t / curvature
+    e_w = -comp.e_t * up.b_t / curvature
+    b_w = up.b_w - up.b_t * up.b_t / curvature
+    new_t, new_y, _ = split_times(x + step, whole)
+    e = comp.e + comp.e_t * (new_t - t)
+    D = comp.D * (1.0 - comp.e_t * (new_t - t) / (shared.beta * comp.e))
+    return Response(x + step, new_t, new_y, D, up.b + up.b_t * (new_t - t), e, x_p1, x_p2, e_nu, e_w, b_w)

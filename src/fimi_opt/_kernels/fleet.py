@@ -12,6 +12,8 @@ from fimi_opt._kernels.search import Sums
 
 Floats = NDArray[np.float64]
 
+# D_max below this part of D_loc changes nothing that is measurable, and makes two bounds of one: it counts as none.
+LEAST_SYNTHETIC = 1e-12
 # ln(0.7 / 0.3): on the paper's scenario the optimum computes for about 70 % of the deadline.
 FIRST_SPLIT = 0.85
 
@@ -36,14 +38,35 @@ class Supply(NamedTuple):
     B: float
 
 
+class Price(NamedTuple):
+    """The prices' logarithms, and by how much they differ from those of the evaluation before."""
+
+    log_nu: float
+    log_w: float
+    d1: float
+    d2: float
+
+
 class Answer(NamedTuple):
-    """The devices' answers, each (I,): x = ln(t/y) carries the start of the next evaluation, u = h / P + y."""
+    """The devices' answers, each (I,): x = ln(t/y), t, y, D, b with u = h / P + y.
+
+    x and its derivatives by the logarithms of the prices carry the start of the next evaluation.
+    """
 
     x: Floats
     t: Floats
     y: Floats
     D: Floats
     b: Floats
+    x_p1: Floats
+    x_p2: Floats
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def empty_answer(count: int) -> Answer:
+    """Room for the answers of so many devices, none of which has been asked yet."""
+    table = np.zeros((7, count))
+    return Answer(table[0], table[1], table[2], table[3], table[4], table[5], table[6])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -68,7 +91,8 @@ def make_fleet(
         table[2, i] = noise[i] * s / gain[i]
         table[3, i] = power[i]
         table[4, i] = samples[i]
-        table[5, i] = samples[i] + most_synthetic[i if most_synthetic.size > 1 else 0]
+        most = most_synthetic[i if most_synthetic.size > 1 else 0]
+        table[5, i] = samples[i] + (most if most > LEAST_SYNTHETIC * samples[i] else 0.0)
         table[6, i] = math.log(table[0, i])
         table[7, i] = math.log(table[1, i])
     return Fleet(table[0], table[1], table[2], table[3], table[4], table[5], table[6], table[7])
@@ -84,16 +108,18 @@ def device_of(fleet: Fleet, i: int) -> Device:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def evaluate(
-    fleet: Fleet, shared: Shared, log_nu: float, log_w: float, answer: Answer, first: int, stop: int
+    fleet: Fleet, shared: Shared, price: Price, answer: Answer, first: int, stop: int
 ) -> tuple[float, float, float, float, float, int]:
     """Sums over devices first..stop-1 of e, b, de/dnu, de/dw, db/dw and of the steps taken; fills `answer`."""
-    w = math.exp(log_w)
+    w = math.exp(price.log_w)
     e = b = e_nu = e_w = b_w = 0.0
     steps = 0
     for i in range(first, stop):
-        response, taken = respond(device_of(fleet, i), shared, log_nu, w, answer.x[i])
+        x = answer.x[i] + answer.x_p1[i] * price.d1 + answer.x_p2[i] * price.d2
+        response, taken = respond(device_of(fleet, i), shared, price.log_nu, w, x)
         answer.x[i], answer.t[i], answer.y[i] = response.x, response.t, response.y
         answer.D[i], answer.b[i] = response.D, response.b
+        answer.x_p1[i], answer.x_p2[i] = response.x_p1, response.x_p2
         e += response.e
         b += response.b
         e_nu += response.e_nu

@@ -1,12 +1,14 @@
 """P1 for one fleet on the calling thread: the price search driven over the devices' answers, then the plan."""
 
+import math
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from fimi_opt._kernels.device import Shared
 from fimi_opt._kernels.exponential import exponentials
-from fimi_opt._kernels.fleet import Answer, Fleet, Supply, evaluate, residuals
+from fimi_opt._kernels.fleet import Answer, Fleet, Price, Supply, evaluate, residuals
 from fimi_opt._kernels.search import DONE, FAILED, P1, P2, advance
 from fimi_opt._kernels.subproblems import fill_data, share_band
 
@@ -26,15 +28,16 @@ def needs_no_synthetic(fleet: Fleet, shared: Shared, supply: Supply) -> bool:
 def search_prices(fleet: Fleet, shared: Shared, supply: Supply, state: Floats, answer: Answer) -> tuple[int, int, int]:
     """Drive the search to its end; return its last mode, the evaluations and the inner steps it took."""
     evaluations = inner = 0
-    n = fleet.a.size
+    price = Price(state[P1], state[P2], 0.0, 0.0)
     while True:  # bounded: the search counts its evaluations
-        log_nu, log_w = state[P1], state[P2]
-        e, b, e_nu, e_w, b_w, steps = evaluate(fleet, shared, log_nu, log_w, answer, 0, n)
+        e, b, e_nu, e_w, b_w, steps = evaluate(fleet, shared, price, answer, 0, fleet.a.size)
         evaluations += 1
         inner += steps
-        mode = advance(state, residuals(e, b, e_nu, e_w, b_w, supply, log_nu, log_w))
+        mode = advance(state, residuals(e, b, e_nu, e_w, b_w, supply, price.log_nu, price.log_w))
         if mode in (DONE, FAILED):
             return mode, evaluations, inner
+        d1 = state[P1] - price.log_nu if state[P1] > -math.inf else 0.0
+        price = Price(state[P1], state[P2], d1, state[P2] - price.log_w)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

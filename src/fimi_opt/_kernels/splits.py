@@ -7,7 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from fimi_opt._kernels.device import Shared
-from fimi_opt._kernels.fleet import Answer, Fleet, Supply
+from fimi_opt._kernels.fleet import Answer, Fleet, Supply, empty_answer
 from fimi_opt._kernels.joint import complete, total_energy
 from fimi_opt._kernels.lambertw import slack_exponent
 from fimi_opt._kernels.subproblems import SOLVED
@@ -53,9 +53,7 @@ def evaluate_splits(
     missed: Floats,
 ) -> None:
     """Fill energy (J; inf where infeasible) and the shortfall of the samples first..stop-1, rows of eta."""
-    n = fleet.a.size
-    table = np.empty((5, n))
-    answer = Answer(table[0], table[1], table[2], table[3], table[4])
+    answer = empty_answer(fleet.a.size)
     for m in range(first, stop):
         energy[m], missed[m] = math.inf, math.inf
         if not set_split(fleet, shared, eta[m], answer):

@@ -10,7 +10,7 @@ from fimi_opt.types import Constraints, Devices, LearningCurve, Task
 
 # V-A prints -174 dBm/MHz. That figure is thermal noise per hertz (docs errata, V-A); as printed it is 60 dB less.
 NOISE_AS_PRINTED_DBM = NOISE_PER_HZ_DBM - 60.0
-# V-A prints 111.7 Mb. Table I implies megabits of 2^20 bits (docs errata, V-A); this is the other reading.
+# V-A prints 111.7 Mb, as decimal megabits; Table I implies 117.0 Mbit (docs errata, V-A).
 UPDATE_BITS_DECIMAL = 111.7e6
 
 # The paper does not give D_max: 2000 is ours, and its default fleet needs less.

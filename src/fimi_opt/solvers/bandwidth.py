@@ -6,10 +6,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fimi_opt._checks import positive_array
 from fimi_opt._kernels.subproblems import SOLVED, share_band
 from fimi_opt.errors import InfeasibleError, NumericalError
 from fimi_opt.models import least_bandwidth, transmit_power
-from fimi_opt.solvers.data_amounts import given_times
 from fimi_opt.solvers.instance import make_instance
 from fimi_opt.tasks import PAPER_TASK
 from fimi_opt.types import Constraints, Devices, Task
@@ -61,7 +61,7 @@ def allocate_bandwidth(
         If no bandwidth lets a device upload in its time with its power, or the least bandwidths exceed the band
         (`min_bandwidth` says by how much).
     ValueError
-        If `upload_time` is not (I,) positive finite numbers.
+        If `upload_time` is not (I,) positive numbers in a computable range.
 
     Examples
     --------
@@ -72,7 +72,7 @@ def allocate_bandwidth(
     array([1089000., 1911000.])
     """
     fleet, shared, supply, _ = make_instance(devices, constraints, task)
-    u = given_times("upload_time", upload_time, len(devices))
+    u = positive_array("upload_time", upload_time, (len(devices),))
     radio = (devices.channel_gain, devices.noise_density, task.update_bits)
     least = least_bandwidth(u, devices.max_power, *radio)
     total = float(np.sum(least))

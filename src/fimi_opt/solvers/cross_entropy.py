@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fimi_opt._checks import real
-from fimi_opt._kernels.fleet import Answer, first_prices
+from fimi_opt._kernels.fleet import empty_answer, first_prices
 from fimi_opt._kernels.joint import complete, decision
 from fimi_opt._kernels.splits import evaluate_splits, set_split
 from fimi_opt._threads import run_blocks
@@ -127,7 +127,7 @@ def search_splits(
     best, best_eta = math.inf, mean
     history: list[Iteration] = []
     energy, missed = np.empty(settings.samples), np.empty(settings.samples)
-    answer = Answer(*np.empty((5, fleet.a.size)))
+    answer = empty_answer(fleet.a.size)
     for number in range(1, settings.iterations + 1):
         eta = _inside(mean + deviation * rng.standard_normal((settings.samples, mean.size)), low, high)
 

@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fimi_opt._checks import to_array
+from fimi_opt._checks import positive_array
 from fimi_opt._kernels.subproblems import INFEASIBLE, fill_data
-from fimi_opt.errors import InfeasibleError, InvalidInputError
+from fimi_opt.errors import InfeasibleError
 from fimi_opt.models import local_error
 from fimi_opt.solvers.instance import make_instance
 from fimi_opt.tasks import PAPER_TASK
@@ -66,7 +66,7 @@ def allocate_data(
         If a device can't train even its local data in its time, or all data that fits the times and D_max still
         misses the learning limit.
     ValueError
-        If `compute_time` is not (I,) positive finite numbers.
+        If `compute_time` is not (I,) positive numbers in a computable range.
 
     Examples
     --------
@@ -77,7 +77,7 @@ def allocate_data(
     array([331.1, 681.1])
     """
     fleet, shared, supply, cycles = make_instance(devices, constraints, task)
-    t = given_times("compute_time", compute_time, len(devices))
+    t = positive_array("compute_time", compute_time, (len(devices),))
     slow = np.flatnonzero(fleet.F * t < fleet.D_lo * (1 - _ROUNDING))
     if slow.size:
         i = int(slow[0])
@@ -97,19 +97,3 @@ def allocate_data(
             f" {least:.6g}, the limit is {supply.A / count - curve.gamma:.6g}"
         )
     return DataAmounts(D - fleet.D_lo, np.minimum(D / t, fleet.F) * cycles, math.exp(log_nu))
-
-
-def given_times(name: str, seconds: ArrayLike, count: int) -> Floats:
-    """Positive finite seconds, one per device.
-
-    Raises
-    ------
-    ValueError
-        If they are not; it names the first offending device.
-    """
-    t = to_array(name, seconds, (count,))
-    bad = ~((t > 0) & np.isfinite(t))
-    if bad.any():
-        i = int(np.argmax(bad))
-        raise InvalidInputError(f"{name} of device {i} must be positive and finite, got {t[i]:g}")
-    return t

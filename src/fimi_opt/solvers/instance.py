@@ -3,13 +3,10 @@
 import math
 from typing import NamedTuple
 
-import numpy as np
-
 from fimi_opt._kernels.device import Shared
 from fimi_opt._kernels.fleet import Fleet, Supply, make_fleet
-from fimi_opt.errors import InvalidInputError
 from fimi_opt.models import mean_error_limit
-from fimi_opt.types import Constraints, Devices, Task
+from fimi_opt.types import Constraints, Devices, Task, most_synthetic
 
 # The solvers keep the limits drawn in by a few roundings, so that a plan keeps them in exact arithmetic too.
 _INSIDE = 1.0 - 4.0 * 2.0**-52
@@ -33,9 +30,6 @@ def make_instance(devices: Devices, constraints: Constraints, task: Task) -> Ins
         If `constraints.max_synthetic` has neither one value nor one per device.
     """
     count = len(devices)
-    most = np.atleast_1d(np.asarray(constraints.max_synthetic, np.float64))
-    if np.ndim(constraints.max_synthetic) and most.shape != (count,):
-        raise InvalidInputError(f"max_synthetic has shape {most.shape}, but the devices need ({count},)")
     curve = task.learning
     cycles = task.local_epochs * task.cycles_per_sample
     s = task.update_bits * math.log(2.0)
@@ -49,7 +43,7 @@ def make_instance(devices: Devices, constraints: Constraints, task: Task) -> Ins
         devices.channel_gain,
         devices.max_power,
         devices.noise_density,
-        most,
+        most_synthetic(constraints, count),
     )
     shared = Shared(curve.alpha, curve.beta, s, _INSIDE * constraints.max_latency)
     return Instance(fleet, shared, Supply(_INSIDE * count * limit, _INSIDE * constraints.bandwidth), cycles)

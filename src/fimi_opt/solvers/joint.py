@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fimi_opt._kernels.fleet import Answer, Supply, first_prices, first_splits
+from fimi_opt._kernels.fleet import Answer, Supply, empty_answer, first_prices, first_splits
 from fimi_opt._kernels.joint import (
     complete,
     decision,
@@ -68,7 +68,7 @@ def solve_joint(instance: Instance, anchor: Answer | None = None) -> JointSoluti
     mode = NEWTON if anchor is None else NESTED
     if needs_no_synthetic(fleet, shared, supply):
         log_nu, mode = -math.inf, ONE
-    work = _Work(instance, Answer(*np.empty((5, fleet.a.size))))
+    work = _Work(instance, empty_answer(fleet.a.size))
     first_splits(fleet, shared, work.answer.x)
     if anchor is None:
         return _quick(work, start(log_nu, log_w, mode))
