@@ -126,6 +126,22 @@ def real(name: str, value: object) -> float:
     return number
 
 
+def admitted(name: str, value: float | None) -> float | None:
+    """Return the value where `Constraints` takes it under this name, None where it does not."""
+    if value is None:
+        return None
+    if name == "max_global_error":
+        return value if 0 < value < 1 else None
+    return value if RANGES[name].least <= value <= RANGES[name].greatest else None
+
+
+def rounded_up(value: float) -> str:
+    """Seven significant digits, rounded up: a critical value so printed admits a plan as well."""
+    rounded = float(decimal.Context(prec=7, rounding=decimal.ROUND_CEILING).create_decimal_from_float(value))
+    # A global error just below 1 must not print as 1, which is none.
+    return f"{rounded:.7g}" if value >= 1 or rounded < 1 else f"{value:.17g}"
+
+
 def first_device(bad: NDArray[np.bool_]) -> str:
     """Words for the place of the first offending value of a per-device array."""
     if bad.ndim == 0:

@@ -6,13 +6,12 @@ bandwidth for an error limit and the least error for a band, and a root search a
 """
 
 import math
-from decimal import ROUND_CEILING, Context
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fimi_opt._checks import RANGES
+from fimi_opt._checks import admitted, rounded_up
 from fimi_opt._kernels.device import Shared
 from fimi_opt._kernels.feasibility import Frontier, least_split, times_of, trade
 from fimi_opt._kernels.fleet import Answer, Fleet, empty_answer
@@ -154,17 +153,17 @@ def diagnose(
     stuck = np.flatnonzero(alone > constraints.max_latency)
     min_latency = least_latency_for(fleet, shared, supply.A, supply.B)
     min_error, min_rounds = _least_learning(constraints, task, least_error_for(fleet, shared, supply.B) / count)
-    min_bandwidth = _admitted("bandwidth", least * (1 + _ADMIT))
-    min_latency = _admitted("max_latency", None if min_latency is None else min_latency * (1 + _ADMIT))
+    min_bandwidth = admitted("bandwidth", least * (1 + _ADMIT))
+    min_latency = admitted("max_latency", None if min_latency is None else min_latency * (1 + _ADMIT))
     cures = []
     if min_bandwidth is not None:
-        cures.append(f"bandwidth = {_up(min_bandwidth)} Hz instead of {constraints.bandwidth:.7g}")
+        cures.append(f"bandwidth = {rounded_up(min_bandwidth)} Hz instead of {constraints.bandwidth:.7g}")
     if min_latency is not None:
-        cures.append(f"max_latency = {_up(min_latency)} s instead of {constraints.max_latency:.7g}")
+        cures.append(f"max_latency = {rounded_up(min_latency)} s instead of {constraints.max_latency:.7g}")
     if min_error is not None:
-        cures.append(f"max_global_error = {_up(min_error)} instead of {constraints.max_global_error:.7g}")
+        cures.append(f"max_global_error = {rounded_up(min_error)} instead of {constraints.max_global_error:.7g}")
     if min_rounds is not None:
-        cures.append(f"rounds = {_up(min_rounds)} instead of {constraints.rounds:.7g}")
+        cures.append(f"rounds = {rounded_up(min_rounds)} instead of {constraints.rounds:.7g}")
     return InfeasibleError(
         _message(devices, constraints, stuck, alone, cures),
         min_bandwidth=min_bandwidth,
@@ -201,20 +200,7 @@ def _least_learning(constraints: Constraints, task: Task, least: float) -> tuple
         return None, None
     error = math.exp(constraints.rounds / curve.zeta * (mean - 1))
     rounds = curve.zeta * math.log(1 / constraints.max_global_error) / (1 - mean)
-    return (error if 0 < error < 1 else None), _admitted("rounds", rounds * (1 + _TIGHT))
-
-
-def _admitted(name: str, value: float | None) -> float | None:
-    """Return the value where `Constraints` takes it."""
-    limits = RANGES[name]
-    return value if value is not None and limits.least <= value <= limits.greatest else None
-
-
-def _up(value: float) -> str:
-    """Seven significant digits, rounded up: the printed number admits a plan as well."""
-    rounded = float(Context(prec=7, rounding=ROUND_CEILING).create_decimal_from_float(value))
-    # A global error just below 1 must not print as 1, which is none.
-    return f"{rounded:.7g}" if value >= 1 or rounded < 1 else f"{value:.17g}"
+    return admitted("max_global_error", error), admitted("rounds", rounds * (1 + _TIGHT))
 
 
 def _shortest_times(fleet: Fleet, shared: Shared, B: float) -> Floats:

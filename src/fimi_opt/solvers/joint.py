@@ -64,6 +64,8 @@ def solve_joint(instance: Instance, anchor: Answer | None = None) -> JointSoluti
         moved towards the anchor.
     """
     fleet, shared, supply, _ = instance
+    if not supply.A > 0.0:  # below the curve's floor: no amount of data is enough
+        return None
     log_nu, log_w = first_prices(fleet, shared, supply)
     mode = NEWTON if anchor is None else NESTED
     if needs_no_synthetic(fleet, shared, supply):
