@@ -2,7 +2,7 @@
 
 from fimi_opt import models
 from fimi_opt.categories import allocate_categories, entropy
-from fimi_opt.certificate import Violations, lower_bound, verify
+from fimi_opt.certificate import Split, Violations, lower_bound, verify
 from fimi_opt.errors import (
     FimiError,
     ImplausibleInputWarning,
@@ -39,6 +39,7 @@ __all__ = [
     "NumericalError",
     "Plan",
     "Prices",
+    "Split",
     "Status",
     "Task",
     "Violations",

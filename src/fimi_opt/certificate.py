@@ -16,12 +16,13 @@ every price; good ones only make it tight. What rounding can have added is taken
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from fimi_opt._threads import run_blocks
 from fimi_opt.errors import InvalidInputError
 from fimi_opt.models import compute_time, local_error, mean_error_limit, upload_time
 from fimi_opt.types import Constraints, Devices, Task, most_synthetic
@@ -39,6 +40,9 @@ _CORNER = 1e-12
 _LOG_ENDS = 60.0
 # A free band (w = 0) asks for v = 0 and an infinite bandwidth: this is as good and stays finite.
 _LEAST_EFFICIENCY = 1e-100
+# Devices judged at a time: fixed, so that sums do not depend on the threads.
+BLOCK = 8192
+_NOTHING = (0.0, 0.0, 0.0, 0.0)
 # Halvings of a bracket in ln(t / u) or ln v that is at most 1,400 wide, to the last digit.
 _HALVINGS = 64
 
@@ -172,7 +176,8 @@ def lower_bound(
     touch = Split(empty, empty, empty) if split is None else split
     if split is not None and any(np.shape(row) != (len(devices),) for row in split):
         raise InvalidInputError(f"split needs three arrays of shape ({len(devices)},)")
-    return float(_bound(*_problem(devices, constraints, task, prices), touch))
+    problem = _problem(devices, constraints, task, prices)
+    return _dual(problem, [_bound(*problem, touch, 0, len(devices))])
 
 
 class Judgement(NamedTuple):
@@ -184,7 +189,13 @@ class Judgement(NamedTuple):
 
 
 def judge(
-    devices: Devices, constraints: Constraints, task: Task, decision: Floats, prices: Prices, split: Split
+    devices: Devices,
+    constraints: Constraints,
+    task: Task,
+    decision: Floats,
+    prices: Prices,
+    split: Split,
+    workers: int = 1,
 ) -> Judgement:
     """Judge a solver's decision, rows (D_gen, f, b, P), and its prices, in one pass over the devices each.
 
@@ -192,13 +203,30 @@ def judge(
     plan with before it is returned.
     """
     problem = _problem(devices, constraints, task, prices)
-    energy, violation = _measure(*problem[:4], decision)
-    return Judgement(energy, _bound(*problem, split), violation)
+    count = len(devices)
+    measured, bounds = [_NOTHING] * -(-count // BLOCK), [(0.0, 0.0)] * -(-count // BLOCK)
+
+    def run(first: int, stop: int) -> None:
+        measured[first // BLOCK] = _measure(*problem[:4], decision, first, stop)
+        bounds[first // BLOCK] = _bound(*problem, split, first, stop)
+
+    run_blocks(run, count, BLOCK, workers)
+    limits = problem[3]
+    energy, errors, band = (math.fsum(part[k] for part in measured) for k in range(3))
+    worst = max(max(part[3] for part in measured), band / limits.B - 1, 1 - limits.A / errors)
+    return Judgement(energy, _dual(problem, bounds), worst if energy >= 0 else math.inf)
 
 
-def _problem(
-    devices: Devices, constraints: Constraints, task: Task, prices: Prices
-) -> tuple[float, float, _Fleet, _Limits, float, float]:
+def _dual(problem: _Problem, bounds: list[tuple[float, float]]) -> float:
+    """Value of the dual from its blocks' sums, less what rounding can have added to it."""
+    _, _, _, limits, nu, w = problem
+    total, size = (math.fsum(part[k] for part in bounds) for k in range(2))
+    bound = math.fsum((total, -nu * limits.A, -w * limits.B))
+    bound -= _ROUNDINGS * (size + nu * limits.A_size + w * limits.B)
+    return bound if bound > 0 else 0.0
+
+
+def _problem(devices: Devices, constraints: Constraints, task: Task, prices: Prices) -> _Problem:
     """Cycles per sample, nats of one update, the fleet and its limits, and the prices per unit of A and of B."""
     curve, count = task.learning, len(devices)
     limit = mean_error_limit(constraints.max_global_error, constraints.rounds, curve.zeta) + curve.gamma
@@ -236,6 +264,9 @@ class _Limits(NamedTuple):
     A_size: float
     B: float
     T: float
+
+
+_Problem: TypeAlias = tuple[float, float, _Fleet, _Limits, float, float]
 
 
 class _Device(NamedTuple):
@@ -358,11 +389,13 @@ def _best_split(dev: _Device, lim: _Limits) -> tuple[float, float, float]:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _measure(cycles: float, s: float, fleet: _Fleet, lim: _Limits, decision: Floats) -> tuple[float, float]:
-    """Energy of a decision by (5)-(10), and the largest relative violation of (12a)-(12f)."""
+def _measure(
+    cycles: float, s: float, fleet: _Fleet, lim: _Limits, decision: Floats, first: int, stop: int
+) -> tuple[float, float, float, float]:
+    """Energy, alpha D^-beta and bandwidth of a block by (5)-(10), and its worst relative violation of own limits."""
     energy = errors = band = 0.0
     worst = -math.inf
-    for i in range(fleet.eps.size):
+    for i in range(first, stop):
         gen, f, b, P = decision[0, i], decision[1, i], decision[2, i], decision[3, i]
         D_max = fleet.D_max[i if fleet.D_max.size > 1 else 0]
         work = cycles * (fleet.D_loc[i] + gen)
@@ -372,15 +405,27 @@ def _measure(cycles: float, s: float, fleet: _Fleet, lim: _Limits, decision: Flo
         band += b
         worst = max(worst, (work / f + seconds) / lim.T - 1.0, f / fleet.f_max[i] - 1.0, P / fleet.P[i] - 1.0)
         worst = max(worst, -gen / fleet.D_loc[i], (gen - D_max) / fleet.D_loc[i])
-    worst = max(worst, band / lim.B - 1.0, 1.0 - lim.A / errors)
-    return energy, worst if energy >= 0.0 else math.inf
+    return energy, errors, band, worst
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _bound(cycles: float, s: float, fleet: _Fleet, lim: _Limits, nu: float, w: float, split: Split) -> float:
-    """Lagrange's bound, from tangent planes at the split or, where it is empty, at the devices' best answers."""
+def _bound(
+    cycles: float,
+    s: float,
+    fleet: _Fleet,
+    lim: _Limits,
+    nu: float,
+    w: float,
+    split: Split,
+    first: int,
+    stop: int,
+) -> tuple[float, float]:
+    """Sum over a block of the tangent planes' least values, at the split or, where it is empty, at the best answers.
+
+    The second is the size of the terms, of which rounding takes its part.
+    """
     total = carry = size = 0.0
-    for i in range(fleet.eps.size):
+    for i in range(first, stop):
         D_max = fleet.D_max[i if fleet.D_max.size > 1 else 0]
         dev = _Device(
             fleet.eps[i] * cycles**3,
@@ -399,13 +444,11 @@ def _bound(cycles: float, s: float, fleet: _Fleet, lim: _Limits, nu: float, w: f
         elif dev.D_lo / dev.F + dev.h / dev.P < lim.T:
             t, u, v = _best_split(dev, lim)
         else:
-            return math.inf  # this device can take part in no plan
+            return math.inf, 0.0  # this device can take part in no plan
         least, _, terms = _tangent(dev, lim, t, u, v)
         size += terms
         # Neumaier's compensated sum.
         new = total + least
         carry += (total - new) + least if abs(total) >= abs(least) else (least - new) + total
         total = new
-    bound = (total - nu * lim.A - w * lim.B) + carry
-    bound -= _ROUNDINGS * (size + nu * lim.A_size + w * lim.B)
-    return bound if bound > 0.0 else 0.0
+    return total + carry, size

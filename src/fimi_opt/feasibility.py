@@ -92,7 +92,7 @@ def least_latency_for(fleet: Fleet, shared: Shared, A: float, B: float) -> float
             step = bracketed_step(p, residual, slope, lo, hi, last)
         else:
             step = _into(lo, hi, last)
-        if abs(residual) <= _LATENCY_TOL or hi - lo <= _LATENCY_TOL or p + step == p:
+        if abs(residual) <= _LATENCY_TOL or hi - lo <= _LATENCY_TOL or T_0 + math.exp(p + step) == T:
             return T
         last = abs(step)
         p += step

@@ -11,6 +11,7 @@ from fimi_opt.plan import Plan, Prices, Status
 from fimi_opt.solvers.cross_entropy import CrossEntropy, Iteration, Stop, search_splits
 from fimi_opt.solvers.instance import make_instance
 from fimi_opt.solvers.joint import solve_joint
+from fimi_opt.solvers.large import LARGE, solve_large
 from fimi_opt.tasks import PAPER_TASK
 from fimi_opt.types import Constraints, Devices, Task
 
@@ -58,7 +59,8 @@ def solve(
     rng
         Generator of the search, or its seed; the same seed gives the same plan on any number of threads.
     workers
-        Threads of the search; by default the usable cores.
+        Threads, for fleets of tens of thousands and for the search; by default the usable cores. The plan does not
+        depend on it.
 
     Returns
     -------
@@ -85,25 +87,27 @@ def solve(
     _check_arguments(devices, constraints, task, method, tol)
     _check_search(search, stop)
     generator, threads = _generator(rng), check_workers(workers)
-    instance = make_instance(devices, constraints, task)
-    found = solve_joint(instance)
+    instance = make_instance(devices, constraints, task, threads)
+    found = solve_large(instance, threads) if len(devices) >= LARGE else None
+    if found is None:
+        found = solve_joint(instance)
     if found is None:
         found = solve_joint(*check(devices, constraints, task, instance))
     if found is None:
         raise NumericalError("the search ended without a plan; please report these devices and limits")
     prices = Prices(found.nu * len(devices), found.w, found.latency_price)
-    fleet, touch = instance.fleet, found.touch
-    split = Split(touch.t, fleet.h / fleet.P + touch.y, touch.b)
+    split = Split(*found.split)
     rows, history = found.rows, tuple[Iteration, ...]()
+    energy, bound, violation = judge(devices, constraints, task, rows, prices, split, threads)
+    if energy - bound > tol * energy and len(devices) <= MOST_BISECTED:
+        bound = max(bound, lower_bound(devices, constraints, task, prices))
     if method == "cross-entropy":
         rows, history = search_splits(instance, search, stop, generator, threads)
-    energy, bound, violation = judge(devices, constraints, task, rows, prices, split)
+        energy, _, violation = judge(devices, constraints, task, rows, prices, split, threads)
     if not violation <= VIOLATION_LIMIT:
         raise NumericalError(
             f"the plan found misses a limit by {violation:.1e}; please report these devices and limits"
         )
-    if energy - bound > tol * energy and len(devices) <= MOST_BISECTED:
-        bound = max(bound, lower_bound(devices, constraints, task, prices))
     if bound > (1 + BROKEN) * energy:
         raise NumericalError(f"the plan takes {energy:.9g} J, less than its bound {bound:.9g} J; please report this")
     rows.flags.writeable = False

@@ -24,8 +24,8 @@ from fimi_opt._kernels.lambertw import slack_exponent, upload_exponent
 X_MAX = 60.0
 # Newton from anywhere in the bracket needs about 6 steps, bisection alone about 55 for the widest bracket.
 MAX_STEPS = 100
-# The balance is a difference of logarithms of size up to 300: it is not defined more finely than this.
-_BALANCE_TOL = 4e-15
+# A split is at f_max's bound where its compute time is no more than rounding above it.
+_AT_BOUND = 1.0 + 4.0 * 2.0**-52
 _STEP_TOL = 1e-15
 # After one more Newton step from a balance this small the rest is its square.
 _LAST_BALANCE = 1e-8
@@ -42,15 +42,18 @@ class Device(NamedTuple):
     D_hi: float
     log_a: float
     log_F: float
+    log_D_lo: float
+    log_D_hi: float
 
 
 class Shared(NamedTuple):
-    """What all devices share: the learning curve's alpha, beta; s = S ln 2 (nats); the deadline T (s)."""
+    """What all devices share: alpha, beta of the learning curve; s = S ln 2 (nats); deadline T (s); ln(alpha beta)."""
 
     alpha: float
     beta: float
     s: float
     T: float
+    log_ab: float
 
 
 class Response(NamedTuple):
@@ -85,18 +88,30 @@ class Upload(NamedTuple):
 
 
 class Compute(NamedTuple):
-    """The compute side at given t: D, e, both sides of its marginal balance, its slope, and de/dt, de/dnu.
+    """The compute side at given t: which bound holds D, ln D, and both sides of its marginal balance.
 
     `pull` is the value of more time, `push` what more time costs on the f_max branch; `p` = -dln pull / dln t.
     """
 
-    D: float
-    e: float
-    pull: float
+    held: int
+    log_D: float
+    log_pull: float
     push: float
     p: float
+
+
+class Data(NamedTuple):
+    """What the compute side's D comes to: D, e = alpha D^-beta, and de/dt, de/dnu."""
+
+    D: float
+    e: float
     e_t: float
     e_nu: float
+
+
+# What holds a device's data amount: nothing, D_lo, D_hi, or F t.
+FREE, LOCAL, MOST, REACH = 0, 1, 2, 3
+_LOG_2, _LOG_3 = math.log(2.0), math.log(3.0)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -124,27 +139,34 @@ def upload_side(dev: Device, shared: Shared, y: float, w: float) -> Upload:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def compute_side(dev: Device, shared: Shared, t: float, log_t: float, log_nu: float) -> Compute:
-    """Best data amount D for the price of error e^log_nu at compute time t, the frequency limit kept."""
+    """Best data amount for the price of error e^log_nu at compute time t, the frequency limit kept; in logarithms."""
     beta = shared.beta
-    log_want = (log_nu + math.log(shared.alpha * beta / 3.0) + 2.0 * log_t - dev.log_a) / (beta + 3.0)
-    want = math.exp(min(log_want, 600.0))
-    reach = dev.F * t
-    if want <= dev.D_lo:
-        D = dev.D_lo
-    elif dev.D_lo < dev.D_hi and want >= reach and t < dev.D_hi / dev.F:  # as respond() tells the kink's two sides
-        D = min(max(reach, dev.D_lo), dev.D_hi)
-        e = shared.alpha * D**-beta
-        pull = math.exp(log_nu) * beta * e / t
-        return Compute(D, e, pull, dev.a * dev.F**3, beta + 1.0, -beta * e / t, 0.0)
-    elif want >= dev.D_hi:
-        D = dev.D_hi
-    else:
-        e = shared.alpha * want**-beta
-        pull = 2.0 * dev.a * (want / t) ** 3
-        free = beta + 3.0
-        e_nu = -beta * e / free * math.exp(-log_nu)
-        return Compute(want, e, pull, 0.0, 3.0 * (1.0 + beta) / free, -2.0 * beta * e / (free * t), e_nu)
-    return Compute(D, shared.alpha * D**-beta, 2.0 * dev.a * (D / t) ** 3, 0.0, 3.0, 0.0, 0.0)
+    log_D = (log_nu + shared.log_ab - _LOG_3 + 2.0 * log_t - dev.log_a) / (beta + 3.0)
+    held, p = FREE, 3.0 * (1.0 + beta) / (beta + 3.0)
+    if log_D <= dev.log_D_lo:
+        held, log_D, p = LOCAL, dev.log_D_lo, 3.0
+    elif dev.D_lo < dev.D_hi and log_D >= dev.log_F + log_t and t < dev.D_hi / dev.F:
+        log_D = dev.log_F + log_t
+        push = dev.a * dev.F * dev.F * dev.F
+        return Compute(REACH, log_D, log_nu + shared.log_ab - beta * log_D - log_t, push, beta + 1.0)
+    elif log_D >= dev.log_D_hi:
+        held, log_D, p = MOST, dev.log_D_hi, 3.0
+    return Compute(held, log_D, _LOG_2 + dev.log_a + 3.0 * (log_D - log_t), 0.0, p)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def data_of(dev: Device, shared: Shared, comp: Compute, t: float, log_nu: float) -> Data:
+    """Data amount and error of the compute side, and how the error answers to time and to its own price."""
+    beta = shared.beta
+    e = shared.alpha * math.exp(-beta * comp.log_D)
+    if comp.held == LOCAL:
+        return Data(dev.D_lo, e, 0.0, 0.0)
+    if comp.held == MOST:
+        return Data(dev.D_hi, e, 0.0, 0.0)
+    if comp.held == REACH:
+        return Data(min(max(dev.F * t, dev.D_lo), dev.D_hi), e, -beta * e / t, 0.0)
+    each = -beta * e / (beta + 3.0)
+    return Data(math.exp(comp.log_D), e, 2.0 * each / t, each * math.exp(-log_nu))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -180,7 +202,7 @@ def kink_balance(dev: Device, shared: Shared, t_cap: float, log_nu: float, value
     Where the price of error would not fill the device up to D_hi there is no kink: NaN.
     """
     rise = dev.a * dev.F**3
-    worth = math.exp(log_nu) * shared.beta * shared.alpha * dev.D_hi**-shared.beta / t_cap
+    worth = math.exp(log_nu + shared.log_ab - shared.beta * dev.log_D_hi) / t_cap
     if not worth > 3.0 * rise:
         return math.nan, math.nan
     return math.log((value + rise) / worth), math.log(value / (2.0 * rise))
@@ -189,63 +211,56 @@ def kink_balance(dev: Device, shared: Shared, t_cap: float, log_nu: float, value
 @njit(cache=True, nogil=True, error_model="numpy")
 def respond(dev: Device, shared: Shared, log_nu: float, w: float, x: float) -> tuple[Response, int]:
     """Minimise one device's Lagrangian from the start x; also return the number of evaluations."""
-    whole = room(dev, shared.T)
-    lowest = least_split(dev, shared.T)
-    lo, hi, lowest_open = lowest, X_MAX, True
-    if not lo < x < hi:
-        x = lo
-    last = math.inf
-    steps = 0
-    at_bound = False
-    t_cap = dev.D_hi / dev.F
+    u_lo = dev.h / dev.P
+    whole = shared.T - u_lo
+    t_lo, t_cap = dev.D_lo / dev.F, dev.D_hi / dev.F
     kink_open = dev.D_lo < dev.D_hi and t_cap < whole
+    lo, hi, last = -X_MAX, X_MAX, math.inf
+    x = min(max(x, lo), hi)
     t, y, log_t = split_times(x, whole)
-    up = upload_side(dev, shared, y, w)
-    comp = compute_side(dev, shared, t, log_t, log_nu)
-    for _ in range(MAX_STEPS):
+    steps = 0
+    while True:  # bounded: steps
         steps += 1
-        balance = math.log((up.value + comp.push) / comp.pull)
-        if x <= lowest:
-            lowest_open = False
-            at_bound = balance >= 0.0
+        at_bound = t <= t_lo * _AT_BOUND
+        if at_bound:
+            t, y, log_t = t_lo, whole - t_lo, math.log(t_lo)
+            x = log_t - math.log(y)
+        up = upload_side(dev, shared, y, w)
+        comp = compute_side(dev, shared, t, log_t, log_nu)
+        balance = math.log(up.value + comp.push) - comp.log_pull
+        if at_bound and balance >= 0.0:
+            data = data_of(dev, shared, comp, t, log_nu)
+            return Response(x, t, y, data.D, up.b, data.e, 0.0, 0.0, data.e_nu, 0.0, up.b_w), steps
         if balance > 0.0:
             hi = x
         else:
             lo = x
-        if at_bound or abs(balance) <= _BALANCE_TOL or hi - lo <= _STEP_TOL * max(abs(x), 1.0):
-            break
         share = up.value / (up.value + comp.push)
-        slope = (share * up.elasticity * t * y / (dev.h / dev.P + y) + comp.p * y) / whole
-        step = -balance / slope
-        if abs(balance) <= _LAST_BALANCE and lo < x + step < hi:
+        step = -balance * whole / (share * up.elasticity * t * y / (u_lo + y) + comp.p * y)
+        if abs(balance) <= _LAST_BALANCE and lo <= x + step <= hi:
             return _last_step(dev, shared, whole, x, step, t, y, log_nu, w, up, comp), steps
+        if hi - lo <= _STEP_TOL * max(abs(x), 1.0) or steps >= MAX_STEPS:
+            return _last_step(dev, shared, whole, x, 0.0, t, y, log_nu, w, up, comp), steps
         # Newton where it stays inside the bracket and contracts; the kinks of the branches are bisected.
         new = x + step
-        if lowest_open and new <= lowest:
-            new = lowest
-        elif not (lo < new < hi) or abs(step) > 0.7 * last:
+        if not lo < new < hi or abs(step) > 0.7 * last:
             new = 0.5 * (lo + hi)
         last = abs(new - x)
         x, before = new, t
         t, y, log_t = split_times(x, whole)
-        if (before < t_cap) != (t < t_cap) and kink_open:
+        if kink_open and (before < t_cap) != (t < t_cap):
             kink_open = False
             y_cap = whole - t_cap
+            x_cap = math.log(t_cap / y_cap)
             up = upload_side(dev, shared, y_cap, w)
             left, right = kink_balance(dev, shared, t_cap, log_nu, up.value)
-            x_cap = math.log(t_cap / y_cap)
             if left <= 0.0 <= right:
-                e = shared.alpha * dev.D_hi**-shared.beta
+                e = shared.alpha * math.exp(-shared.beta * dev.log_D_hi)
                 return Response(x_cap, t_cap, y_cap, dev.D_hi, up.b, e, 0.0, 0.0, 0.0, 0.0, up.b_w), steps
             if left > 0.0:
                 hi = min(hi, x_cap)
             elif right < 0.0:
                 lo = max(lo, x_cap)
-        up = upload_side(dev, shared, y, w)
-        comp = compute_side(dev, shared, t, log_t, log_nu)
-    if at_bound:
-        return Response(x, t, y, comp.D, up.b, comp.e, 0.0, 0.0, comp.e_nu, 0.0, up.b_w), steps
-    return _last_step(dev, shared, whole, x, 0.0, t, y, log_nu, w, up, comp), steps
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -263,14 +278,16 @@ def _last_step(
     comp: Compute,
 ) -> Response:
     """Answer at x + step from what is known at x: the step is so short that the error, its square, is rounding."""
-    curvature = comp.pull * comp.p / t + up.value * up.elasticity / (dev.h / dev.P + y)
+    data = data_of(dev, shared, comp, t, log_nu)
+    curvature = math.exp(comp.log_pull) * comp.p / t + up.value * up.elasticity / (dev.h / dev.P + y)
     rise = whole / (t * y * curvature)  # dx/dt over the curvature
-    x_p1 = -math.exp(log_nu) * comp.e_t * rise
+    x_p1 = -math.exp(log_nu) * data.e_t * rise
     x_p2 = -w * up.b_t * rise
-    e_nu = comp.e_nu - comp.e_t * comp.e_t / curvature
-    e_w = -comp.e_t * up.b_t / curvature
+    e_nu = data.e_nu - data.e_t * data.e_t / curvature
+    e_w = -data.e_t * up.b_t / curvature
     b_w = up.b_w - up.b_t * up.b_t / curvature
-    new_t, new_y, _ = split_times(x + step, whole)
-    e = comp.e + comp.e_t * (new_t - t)
-    D = comp.D * (1.0 - comp.e_t * (new_t - t) / (shared.beta * comp.e))
-    return Response(x + step, new_t, new_y, D, up.b + up.b_t * (new_t - t), e, x_p1, x_p2, e_nu, e_w, b_w)
+    # dt and dy from dx, so that y keeps its digits where it is small.
+    dt = t * y / whole * step
+    e = data.e + data.e_t * dt
+    D = data.D * (1.0 - data.e_t * dt / (shared.beta * data.e))
+    return Response(x + step, t + dt, y - dt, D, up.b + up.b_t * dt, e, x_p1, x_p2, e_nu, e_w, b_w)

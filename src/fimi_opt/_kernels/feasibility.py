@@ -59,7 +59,7 @@ def _balance(dev: Device, shared: Shared, log_price: float, x: float) -> tuple[f
     whole = room(dev, shared.T)
     t, y, log_t = split_times(x, whole)
     full = full_power(dev, shared.s, y)
-    log_worth = log_price + math.log(shared.alpha * shared.beta) - shared.beta * (dev.log_F + log_t) - log_t
+    log_worth = log_price + shared.log_ab - shared.beta * (dev.log_F + log_t) - log_t
     slope = full.elasticity * t * y / (dev.h / dev.P + y) + (shared.beta + 1.0) * y
     return math.log(full.fall) - log_worth, slope / whole
 

@@ -7,7 +7,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from fimi_opt._kernels.device import X_MAX, Device, Shared, least_split, respond
+from fimi_opt._kernels.device import Device, Shared, respond
 from fimi_opt._kernels.search import Sums
 
 Floats = NDArray[np.float64]
@@ -29,6 +29,8 @@ class Fleet(NamedTuple):
     D_hi: Floats
     log_a: Floats
     log_F: Floats
+    log_D_lo: Floats
+    log_D_hi: Floats
 
 
 class Supply(NamedTuple):
@@ -70,7 +72,19 @@ def empty_answer(count: int) -> Answer:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def make_fleet(
+def copy_of(answer: Answer) -> Answer:
+    """Return a copy."""
+    copy = empty_answer(answer.x.size)
+    copy.x[:], copy.t[:], copy.y[:], copy.D[:], copy.b[:] = answer.x, answer.t, answer.y, answer.D, answer.b
+    copy.x_p1[:], copy.x_p2[:] = answer.x_p1, answer.x_p2
+    return copy
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def fill_fleet(
+    table: Floats,
+    first: int,
+    stop: int,
     cycles: float,
     s: float,
     samples: Floats,
@@ -80,12 +94,10 @@ def make_fleet(
     power: Floats,
     noise: Floats,
     most_synthetic: Floats,
-) -> Fleet:
-    """Constants of the inner problem from the devices' own quantities; cycles = tau omega, s = S ln 2."""
-    n = samples.size
-    table = np.empty((8, n))
+) -> None:
+    """Fill a block of the fleet's rows from the devices' own quantities; cycles = tau omega, s = S ln 2."""
     cube = cycles * cycles * cycles
-    for i in range(n):
+    for i in range(first, stop):
         table[0, i] = coefficient[i] * cube
         table[1, i] = frequency[i] / cycles
         table[2, i] = noise[i] * s / gain[i]
@@ -95,14 +107,24 @@ def make_fleet(
         table[5, i] = samples[i] + (most if most > LEAST_SYNTHETIC * samples[i] else 0.0)
         table[6, i] = math.log(table[0, i])
         table[7, i] = math.log(table[1, i])
-    return Fleet(table[0], table[1], table[2], table[3], table[4], table[5], table[6], table[7])
+        table[8, i] = math.log(table[4, i])
+        table[9, i] = math.log(table[5, i])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def device_of(fleet: Fleet, i: int) -> Device:
     """Return the constants of one device."""
     return Device(
-        fleet.a[i], fleet.F[i], fleet.h[i], fleet.P[i], fleet.D_lo[i], fleet.D_hi[i], fleet.log_a[i], fleet.log_F[i]
+        fleet.a[i],
+        fleet.F[i],
+        fleet.h[i],
+        fleet.P[i],
+        fleet.D_lo[i],
+        fleet.D_hi[i],
+        fleet.log_a[i],
+        fleet.log_F[i],
+        fleet.log_D_lo[i],
+        fleet.log_D_hi[i],
     )
 
 
@@ -150,16 +172,9 @@ def first_prices(fleet: Fleet, shared: Shared, supply: Supply) -> tuple[float, f
     log_D = (math.log(shared.alpha) - math.log(supply.A / n)) / shared.beta
     log_t = math.log(0.7 * shared.T)
     beta = shared.beta
-    log_nu = math.log(3.0 / (shared.alpha * beta)) + log_a / n + (beta + 3.0) * log_D - 2.0 * log_t
+    log_nu = math.log(3.0) - shared.log_ab + log_a / n + (beta + 3.0) * log_D - 2.0 * log_t
     u = 0.3 * shared.T
     v = shared.s * n / (supply.B * u)
     G = math.exp(min(v, 30.0)) * (v - 1.0) + 1.0 if v > 0.01 else 0.5 * v * v
     log_w = math.log(u / shared.s * G) + log_h / n
     return min(max(log_nu, -500.0), 500.0), min(max(log_w, -500.0), 500.0)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def first_splits(fleet: Fleet, shared: Shared, x: Floats) -> None:
-    """Start every device at 70 % of its room for computing, or at more where f_max asks for it."""
-    for i in range(x.size):
-        x[i] = max(FIRST_SPLIT, min(least_split(device_of(fleet, i), shared.T), X_MAX))

@@ -1,6 +1,7 @@
 """P1 for one fleet on the calling thread: the price search driven over the devices' answers, then the plan."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -8,11 +9,14 @@ from numpy.typing import NDArray
 
 from fimi_opt._kernels.device import Shared
 from fimi_opt._kernels.exponential import exponentials
-from fimi_opt._kernels.fleet import Answer, Fleet, Price, Supply, evaluate, residuals
-from fimi_opt._kernels.search import DONE, FAILED, P1, P2, advance
-from fimi_opt._kernels.subproblems import fill_data, share_band
+from fimi_opt._kernels.fleet import Answer, Fleet, Price, Supply, copy_of, evaluate, first_prices, residuals
+from fimi_opt._kernels.search import DONE, FAILED, NEWTON, ONE, P1, P2, advance, sharpen, start
+from fimi_opt._kernels.subproblems import SOLVED, fill_data, share_band
 
 Floats = NDArray[np.float64]
+
+# The prices of P6 and P7 for the split, and those that it was found with, differ by no more where the split is good.
+AGREED = 1e-6
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -92,3 +96,47 @@ def total_energy(fleet: Fleet, shared: Shared, answer: Answer) -> float:
         growth, _ = exponentials(v)
         total += fleet.a[i] * answer.D[i] ** 3 / answer.t[i] ** 2 + fleet.h[i] * growth / v
     return total
+
+
+class Outcome(NamedTuple):
+    """What a solve came to: whether its plan is good, prices, their answers, and the work it took."""
+
+    good: bool
+    log_nu: float
+    log_w: float
+    latency_price: float
+    touch: Answer
+    evaluations: int
+    inner_steps: int
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def finish(fleet: Fleet, shared: Shared, supply: Supply, state: Floats, answer: Answer) -> tuple[bool, Answer]:
+    """Complete the answer at the state's prices; return whether its own prices are the state's, and what it was.
+
+    Where a limit hangs on devices at a bound, a split that is off in the last digits makes P6 or P7 close the
+    difference elsewhere, at any price: their prices then tell.
+    """
+    touch = copy_of(answer)
+    log_nu, log_w, code = complete(fleet, shared, supply, answer, state[P2])
+    return code == SOLVED and log_nu <= state[P1] + AGREED and log_w <= state[P2] + AGREED, touch
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def quick(fleet: Fleet, shared: Shared, supply: Supply, answer: Answer) -> Outcome:
+    """Newton from the typical device's prices; once more to the last digit where the plan asks for it."""
+    log_nu, log_w = first_prices(fleet, shared, supply)
+    mode = NEWTON
+    if needs_no_synthetic(fleet, shared, supply):
+        log_nu, mode = -math.inf, ONE
+    state = start(log_nu, log_w, mode)
+    ended, evaluations, inner = search_prices(fleet, shared, supply, state, answer)
+    good, touch = finish(fleet, shared, supply, state, answer) if ended == DONE else (False, answer)
+    if ended == DONE and mode == NEWTON and not good:
+        sharpen(state)
+        # The answer's split is still the search's; only D and b were completed.
+        _, more, steps = search_prices(fleet, shared, supply, state, answer)
+        evaluations, inner = evaluations + more, inner + steps
+        good, touch = finish(fleet, shared, supply, state, answer)
+    price = latency_price(fleet, shared, touch, math.exp(state[P2])) if good else math.nan
+    return Outcome(good, state[P1], state[P2], price, touch, evaluations, inner)

@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from fimi_opt._kernels.device import MAX_STEPS, Compute, Device, Shared, compute_side
+from fimi_opt._kernels.device import MAX_STEPS, Compute, Device, Shared, compute_side, data_of
 from fimi_opt._kernels.exponential import exponentials
 from fimi_opt._kernels.fleet import Fleet, device_of, first_prices
 from fimi_opt._kernels.joint import needs_no_synthetic
@@ -85,11 +85,11 @@ def _balance(
 ) -> tuple[float, float, float, float, Compute]:
     """Return ln of what more computing time costs over what it is worth, the slope of it in x, t, u and the data."""
     t, u = shared.T / (1.0 + math.exp(-x)), shared.T / (1.0 + math.exp(x))
-    data = compute_side(dev, shared, t, math.log(t), log_nu)
+    comp = compute_side(dev, shared, t, math.log(t), log_nu)
     value, elasticity = upload_value(dev, shared, band, u)
-    cost = value + data.push
-    slope = (value / cost * elasticity * t + data.p * u) / shared.T
-    return math.log(cost / data.pull), slope, t, u, data
+    cost = value + comp.push
+    slope = (value / cost * elasticity * t + comp.p * u) / shared.T
+    return math.log(cost) - comp.log_pull, slope, t, u, comp
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -133,12 +133,14 @@ def answers(fleet: Fleet, shared: Shared, band: Floats, log_nu: float, x: Floats
         lo = math.log(t_least / (shared.T - t_least))
         hi = max(lo, math.log((shared.T - split.u_least[i]) / split.u_least[i]))
         x[i], inside = _best_split(dev, shared, band[i], log_nu, lo, hi, x[i])
-        _, _, split.t[i], split.u[i], data = _balance(dev, shared, band[i], log_nu, x[i])
+        _, _, split.t[i], split.u[i], comp = _balance(dev, shared, band[i], log_nu, x[i])
+        data = data_of(dev, shared, comp, split.t[i], log_nu)
         total += data.e
         slope += data.e_nu
         if inside:
             value, elasticity = upload_value(dev, shared, band[i], split.u[i])
-            slope -= data.e_t * data.e_t / (data.pull * data.p / split.t[i] + value * elasticity / split.u[i])
+            curvature = math.exp(comp.log_pull) * comp.p / split.t[i] + value * elasticity / split.u[i]
+            slope -= data.e_t * data.e_t / curvature
     return Totals(total, math.exp(log_nu) * slope)
 
 
@@ -167,8 +169,8 @@ def other_prices(fleet: Fleet, shared: Shared, band: Floats, log_nu: float, spli
         per_hertz += value * u / b
         if u <= split.u_least[i] * (1.0 + _AT_FULL_POWER):
             # Computing is worth more than uploading, but full power can't give way: more band shortens its upload.
-            data = compute_side(dev, shared, t, math.log(t), log_nu)
-            excess = max(data.pull - data.push - value, 0.0)
+            comp = compute_side(dev, shared, t, math.log(t), log_nu)
+            excess = max(math.exp(comp.log_pull) - comp.push - value, 0.0)
             v = shared.s / (b * u)
             per_second += excess
             per_hertz += excess * u / b * (1.0 + math.expm1(-v) / v)

@@ -12,24 +12,25 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fimi_opt._kernels.fleet import Answer, Supply, empty_answer, first_prices, first_splits
+from fimi_opt._kernels.fleet import FIRST_SPLIT, Answer, Supply, empty_answer, first_prices
 from fimi_opt._kernels.joint import (
+    Outcome,
     complete,
     decision,
+    finish,
     latency_price,
     needs_no_synthetic,
+    quick,
     search_prices,
     total_energy,
 )
-from fimi_opt._kernels.search import DONE, MODE, NESTED, NEWTON, ONE, P1, P2, sharpen, start
+from fimi_opt._kernels.search import DONE, NESTED, ONE, P1, P2, start
 from fimi_opt._kernels.subproblems import SOLVED
 from fimi_opt.errors import NumericalError
 from fimi_opt.solvers.instance import Instance
 
 Floats = NDArray[np.float64]
 
-# The prices of P6 and P7 for the split, and those that it was found with, differ by no more where the split is good.
-_AGREED = 1e-6
 # How far the limits are drawn in, one after the other, until the split that the prices ask for keeps them: rounding
 # leaves it outside by a few of these at most, and each costs its share of nu A + w B.
 _DRAWN_IN = (0.0, 4e-15, 4e-14, 4e-13, 4e-12)
@@ -40,10 +41,10 @@ _NO_ROOM = 1e-12
 
 
 class JointSolution(NamedTuple):
-    """Decision rows (synthetic samples, f, b, P), prices, where the prices' best answers lie, and the work it took."""
+    """Decision rows (synthetic samples, f, b, P), the prices' own best t, u, b, the prices, and the work it took."""
 
     rows: Floats
-    touch: Answer
+    split: tuple[Floats, Floats, Floats]
     nu: float
     w: float
     latency_price: float
@@ -63,83 +64,52 @@ def solve_joint(instance: Instance, anchor: Answer | None = None) -> JointSoluti
         the prices' split misses a limit by rounding it is searched again with the limits drawn in further, or at last
         moved towards the anchor.
     """
-    fleet, shared, supply, _ = instance
+    fleet, shared, supply, cycles = instance
     if not supply.A > 0.0:  # below the curve's floor: no amount of data is enough
         return None
+    answer = empty_answer(fleet.a.size)
+    answer.x[:] = FIRST_SPLIT
+    if anchor is None:
+        found = quick(fleet, shared, supply, answer)
+        return _solution(instance, found, decision(fleet, shared, cycles, answer)) if found.good else None
+    return _thorough(instance, answer, anchor)
+
+
+def _solution(instance: Instance, found: Outcome, rows: Floats) -> JointSolution:
+    fleet, touch = instance.fleet, found.touch
+    split = (touch.t, fleet.h / fleet.P + touch.y, touch.b)
+    nu, w = math.exp(found.log_nu), math.exp(found.log_w)
+    return JointSolution(rows, split, nu, w, found.latency_price, found.evaluations, found.inner_steps)
+
+
+def _thorough(instance: Instance, answer: Answer, anchor: Answer) -> JointSolution | None:
+    """Nested search, its limits drawn in a little further each time until its prices stand for the plan."""
+    fleet, shared, supply, cycles = instance
     log_nu, log_w = first_prices(fleet, shared, supply)
-    mode = NEWTON if anchor is None else NESTED
+    mode = NESTED
     if needs_no_synthetic(fleet, shared, supply):
         log_nu, mode = -math.inf, ONE
-    work = _Work(instance, empty_answer(fleet.a.size))
-    first_splits(fleet, shared, work.answer.x)
-    if anchor is None:
-        return _quick(work, start(log_nu, log_w, mode))
-    return _thorough(work, anchor, mode, log_nu, log_w)
-
-
-class _Work:
-    """One solve's instance, answer and counts."""
-
-    def __init__(self, instance: Instance, answer: Answer) -> None:
-        self.instance, self.answer = instance, answer
-        self.evaluations = self.inner_steps = 0
-
-    def search(self, state: Floats, drawn_in: float = 0.0) -> int:
-        """Drive the search to its end, its limits drawn in by a part of themselves; return the mode it ended in."""
-        fleet, shared, supply, _ = self.instance
-        tight = Supply(supply.A * (1 - drawn_in), supply.B * (1 - drawn_in))
-        ended, evaluations, steps = search_prices(fleet, shared, tight, state, self.answer)
-        self.evaluations += evaluations
-        self.inner_steps += steps
-        return ended
-
-    def plan(self, log_nu: float, log_w: float, anchor: Answer | None) -> tuple[JointSolution | None, bool]:
-        """Plan for the answer's split, and whether its own prices are the search's.
-
-        Where a limit hangs on devices at a bound, a split that is off in the last digits makes P6 or P7 close the
-        difference elsewhere, at any price: their prices then tell.
-        """
-        fleet, shared, supply, cycles = self.instance
-        touch = Answer(*(row.copy() for row in self.answer))
-        last_nu, last_w, code = complete(fleet, shared, supply, self.answer, log_w)
-        if code != SOLVED:
-            if anchor is None:
-                return None, False
-            _retreat(self.instance, self.answer, anchor, log_w)
-        agreed = code == SOLVED and last_nu <= log_nu + _AGREED and last_w <= log_w + _AGREED
-        rows = decision(fleet, shared, cycles, self.answer)
-        price = latency_price(fleet, shared, touch, math.exp(log_w))
-        nu, w = math.exp(log_nu), math.exp(log_w)
-        return JointSolution(rows, touch, nu, w, price, self.evaluations, self.inner_steps), agreed
-
-
-def _quick(work: _Work, state: Floats) -> JointSolution | None:
-    """Newton; once more to the last digit where the plan asks for it."""
-    mode = state[MODE]
-    if work.search(state) != DONE:
-        return None
-    found, agreed = work.plan(state[P1], state[P2], None)
-    if not agreed and mode == NEWTON:
-        sharpen(state)
-        work.search(state)
-        found, agreed = work.plan(state[P1], state[P2], None)
-    return found if agreed else None
-
-
-def _thorough(work: _Work, anchor: Answer, mode: int, log_nu: float, log_w: float) -> JointSolution | None:
-    """Nested search, its limits drawn in a little further each time until its prices stand for the plan."""
     best, least = None, math.inf
+    evaluations = inner = 0
     for drawn_in in _DRAWN_IN:
+        tight = Supply(supply.A * (1 - drawn_in), supply.B * (1 - drawn_in))
         state = start(log_nu, log_w, mode)
-        if work.search(state, drawn_in) != DONE and best is not None:
+        ended, more, steps = search_prices(fleet, shared, tight, state, answer)
+        evaluations, inner = evaluations + more, inner + steps
+        if ended != DONE and best is not None:
             break
-        log_nu, log_w = state[P1], state[P2]
-        found, agreed = work.plan(log_nu, log_w, anchor)
-        if found is not None:
-            energy = total_energy(work.instance.fleet, work.instance.shared, work.answer)
-            if energy < least:
-                best, least = found, energy
-        if agreed:
+        log_nu, log_w = float(state[P1]), float(state[P2])
+        good, touch = finish(fleet, shared, supply, state, answer)
+        if not good:
+            _, _, code = complete(fleet, shared, supply, answer, log_w)
+            if code != SOLVED:
+                _retreat(instance, answer, anchor, log_w)
+        energy = total_energy(fleet, shared, answer)
+        if energy < least:
+            price = latency_price(fleet, shared, touch, math.exp(log_w))
+            found = Outcome(good, log_nu, log_w, price, touch, evaluations, inner)
+            best, least = _solution(instance, found, decision(fleet, shared, cycles, answer)), energy
+        if good:
             break
     return best
 
