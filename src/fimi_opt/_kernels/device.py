@@ -1,6 +1,6 @@
 """One device's best answer to the prices of error and bandwidth: the inner problem of P1's dual decomposition.
 
-Letters as in docs mathematics: a = eps (tau omega)^3, F = f_max / (tau omega), h = N0 s / g, s = S ln 2, t and u the
+Letters: a = eps (tau omega)^3, F = f_max / (tau omega), h = N0 s / g, s = S ln 2, t and u the
 compute and the upload time with t + u = T, D the training samples, b the bandwidth, v = s / (b u), e = alpha D^-beta;
 nu and w the prices of error and of bandwidth. For given prices a device minimises over t, D and v
 
