@@ -10,13 +10,16 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
 SOURCES := $(shell find src -name '*.py')
 
-.PHONY: help plan test lint types bench coverage clean clean-cache
+.PHONY: help plan paper test lint types bench coverage clean clean-cache
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 plan: $(VENV)/installed $(VENV)/cache-is-fresh ## plan the built-in fleet; your own: ARGS="devices.csv --limits limits.toml"
 	@$(BIN)/python -m fimi_opt $(ARGS)
+
+paper: $(VENV)/installed-plot $(VENV)/cache-is-fresh ## the paper's table and figures beside the optimum, into docs/; goes on where it stopped
+	@$(BIN)/python -m benchmarks.paper $(ARGS)
 
 test: lint types $(VENV)/cache-is-fresh ## lint, check types, run every test
 	$(BIN)/python -m pytest
@@ -30,7 +33,8 @@ types: $(VENV)/installed-dev ## mypy, strict
 	$(BIN)/mypy
 
 bench: $(VENV)/installed-dev $(VENV)/cache-is-fresh ## time a solve, after its answer matched
-	$(BIN)/python benchmarks/solve_speed.py
+	$(BIN)/python benchmarks/solve_speed.py 20 200 1000
+	$(BIN)/python benchmarks/search_speed.py
 
 coverage: $(VENV)/installed-dev ## which lines the tests reach, kernels included: without JIT and the slow tests
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -m "not slow" --cov --cov-report=term-missing
@@ -58,9 +62,13 @@ $(VENV)/installed: $(BIN)/python pyproject.toml constraints.txt
 	$(INSTALL) .
 	@touch $@
 
+$(VENV)/installed-plot: $(BIN)/python pyproject.toml constraints.txt
+	$(INSTALL) '.[plot,progress]'
+	@touch $(VENV)/installed $@
+
 $(VENV)/installed-dev: $(BIN)/python pyproject.toml constraints.txt
 	$(INSTALL) '.[dev]'
-	@touch $(VENV)/installed $@
+	@touch $(VENV)/installed $(VENV)/installed-plot $@
 
 # numba notices that a kernel's own file changed, but not the file of a function that it calls or a constant it uses.
 $(VENV)/cache-is-fresh: $(SOURCES) | $(BIN)/python
