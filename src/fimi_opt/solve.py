@@ -13,7 +13,7 @@ from fimi_opt.solvers.instance import make_instance
 from fimi_opt.solvers.joint import solve_joint
 from fimi_opt.solvers.large import LARGE, solve_large
 from fimi_opt.tasks import PAPER_TASK
-from fimi_opt.types import Constraints, Devices, Task
+from fimi_opt.types import Constraints, Devices, Task, check_instance
 
 METHODS = ("exact", "cross-entropy")
 # A plan that misses a limit by more, relative to the limit, is not returned.
@@ -120,13 +120,7 @@ def solve(
 
 
 def _check_arguments(devices: Devices, constraints: Constraints, task: Task, method: str, tol: float) -> None:
-    for name, value, kind in (
-        ("devices", devices, Devices),
-        ("constraints", constraints, Constraints),
-        ("task", task, Task),
-    ):
-        if not isinstance(value, kind):
-            raise InvalidInputError(f"{name} must be a fimi_opt.{kind.__name__}, got {type(value).__name__}")
+    check_instance(devices, constraints, task)
     if method not in METHODS:
         raise InvalidInputError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
     if not real("tol", tol) > 0:

@@ -268,6 +268,23 @@ def most_synthetic(constraints: Constraints, count: int) -> Floats:
     return most
 
 
+def check_instance(devices: Devices, constraints: Constraints, task: Task) -> None:
+    """Refuse arguments of the wrong type.
+
+    Raises
+    ------
+    ValueError
+        If one is; it names the argument.
+    """
+    for name, value, kind in (
+        ("devices", devices, Devices),
+        ("constraints", constraints, Constraints),
+        ("task", task, Task),
+    ):
+        if not isinstance(value, kind):
+            raise InvalidInputError(f"{name} must be a fimi_opt.{kind.__name__}, got {type(value).__name__}")
+
+
 def _fleet_shape(given: dict[str, ArrayLike], class_counts: ArrayLike | None) -> tuple[int]:
     """Return (I,), read off the first argument that is an array."""
     for name, values in given.items():

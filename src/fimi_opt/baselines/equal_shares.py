@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from fimi_opt import models
 from fimi_opt._checks import admitted, real, rounded_up
-from fimi_opt.baselines.arguments import check
 from fimi_opt.baselines.given_shares import solve_shares
 from fimi_opt.baselines.shares_bound import shares_bound
 from fimi_opt.certificate import verify
@@ -18,7 +17,7 @@ from fimi_opt.plan import FIMI, Plan, Prices, Status
 from fimi_opt.solve import VIOLATION_LIMIT
 from fimi_opt.solvers.instance import Instance, make_instance
 from fimi_opt.tasks import PAPER_TASK
-from fimi_opt.types import Constraints, Devices, Task
+from fimi_opt.types import Constraints, Devices, Task, check_instance
 
 Floats = NDArray[np.float64]
 
@@ -75,7 +74,7 @@ def without_bandwidth_allocation(
     >>> round(plan.energy, 2), round(fo.solve(*scenario).energy, 2)
     (34.29, 33.59)
     """
-    check(devices, constraints, task)
+    check_instance(devices, constraints, task)
     if not real("tol", tol) > 0:
         raise InvalidInputError(f"tol must be positive, got {tol!r}")
     instance = make_instance(devices, constraints, task)

@@ -10,14 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fimi_opt._checks import first_device, to_array
-from fimi_opt.baselines.arguments import check
 from fimi_opt.baselines.classes import uniform
 from fimi_opt.baselines.traditional import TRADITIONAL, traditional
 from fimi_opt.errors import InfeasibleError, InvalidInputError
 from fimi_opt.plan import FIMI, ClassTable, Plan, Scheme, Status
 from fimi_opt.solve import solve
 from fimi_opt.tasks import PAPER_TASK
-from fimi_opt.types import ArrayEquality, Constraints, Devices, Task
+from fimi_opt.types import ArrayEquality, Constraints, Devices, Task, check_instance
 
 Floats = NDArray[np.float64]
 
@@ -243,7 +242,7 @@ def centralized(
     >>> plan.energy, plan.uplink_bits, round(plan.server.samples)
     (0.0, 0.0, 6657)
     """
-    check(devices, constraints, task)
+    check_instance(devices, constraints, task)
     return CentralizedPlan(_server_data(devices, constraints, task, synthetic), devices, constraints, task)
 
 

@@ -2,12 +2,11 @@
 
 from dataclasses import replace
 
-from fimi_opt.baselines.arguments import check
 from fimi_opt.baselines.classes import uniform
 from fimi_opt.plan import Plan, Scheme
 from fimi_opt.solve import solve
 from fimi_opt.tasks import PAPER_TASK
-from fimi_opt.types import Constraints, Devices, LearningCurve, Task
+from fimi_opt.types import Constraints, Devices, LearningCurve, Task, check_instance
 
 _PROBLEM = "(P1) without the limit on the global error: then no device adds any sample"
 
@@ -51,7 +50,7 @@ def traditional(devices: Devices, constraints: Constraints, task: Task = PAPER_T
     >>> round(plan.energy, 2), float(plan.synthetic_samples.sum())
     (19.45, 0.0)
     """
-    check(devices, constraints, task)
+    check_instance(devices, constraints, task)
     plan = solve(devices, constraints, replace(task, learning=_NOTHING_ASKED))
     return replace(plan, task=task, scheme=TRADITIONAL)
 

@@ -12,7 +12,7 @@ from fimi_opt.errors import InfeasibleError, NumericalError
 from fimi_opt.models import least_bandwidth, transmit_power
 from fimi_opt.solvers.instance import make_instance
 from fimi_opt.tasks import PAPER_TASK
-from fimi_opt.types import Constraints, Devices, Task
+from fimi_opt.types import Constraints, Devices, Task, check_instance
 
 Floats = NDArray[np.float64]
 
@@ -71,6 +71,7 @@ def allocate_bandwidth(
     >>> fo.allocate_bandwidth(devices, limits, [20.0, 10.0]).bandwidth.round(-3)
     array([1089000., 1911000.])
     """
+    check_instance(devices, constraints, task)
     fleet, shared, supply, _ = make_instance(devices, constraints, task)
     u = positive_array("upload_time", upload_time, (len(devices),))
     radio = (devices.channel_gain, devices.noise_density, task.update_bits)

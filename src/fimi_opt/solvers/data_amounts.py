@@ -12,7 +12,7 @@ from fimi_opt.errors import InfeasibleError
 from fimi_opt.models import local_error
 from fimi_opt.solvers.instance import make_instance
 from fimi_opt.tasks import PAPER_TASK
-from fimi_opt.types import Constraints, Devices, Task
+from fimi_opt.types import Constraints, Devices, Task, check_instance
 
 Floats = NDArray[np.float64]
 
@@ -76,6 +76,7 @@ def allocate_data(
     >>> fo.allocate_data(devices, limits, [40.0, 40.0]).synthetic_samples.round(1)
     array([331.1, 681.1])
     """
+    check_instance(devices, constraints, task)
     fleet, shared, supply, cycles = make_instance(devices, constraints, task)
     t = positive_array("compute_time", compute_time, (len(devices),))
     slow = np.flatnonzero(fleet.F * t < fleet.D_lo * (1 - _ROUNDING))
