@@ -11,6 +11,7 @@ from fimi_opt.errors import (
     NumericalError,
 )
 from fimi_opt.fitting import FittedCurve, fit_learning_curve, fit_zeta
+from fimi_opt.many import solve_many
 from fimi_opt.plan import Plan, Prices, Status
 from fimi_opt.solve import solve
 from fimi_opt.solvers.bandwidth import BandwidthShares, allocate_bandwidth
@@ -52,5 +53,6 @@ __all__ = [
     "lower_bound",
     "models",
     "solve",
+    "solve_many",
     "verify",
 ]

@@ -1,0 +1,72 @@
+"""solve_many(): a batch of fleets, one answer each."""
+
+from collections.abc import Iterable, Sequence
+
+from fimi_opt._threads import check_workers, run_blocks
+from fimi_opt.errors import InfeasibleError, InvalidInputError, NumericalError
+from fimi_opt.plan import Plan
+from fimi_opt.solve import solve
+from fimi_opt.tasks import PAPER_TASK
+from fimi_opt.types import Constraints, Devices, Task
+
+Fleet = tuple[Devices, Constraints] | tuple[Devices, Constraints, Task]
+
+# Fleets that a thread solves before it takes more: enough to hide the hand-over, few enough to share out evenly.
+_BLOCK = 16
+
+
+def solve_many(
+    fleets: Iterable[Fleet], task: Task = PAPER_TASK, *, tol: float = 1e-9, workers: int | None = None
+) -> list[Plan | InfeasibleError | NumericalError]:
+    """Solve many fleets, of any sizes, on ordinary threads; an infeasible one does not stop the others.
+
+    Parameters
+    ----------
+    fleets
+        Pairs (devices, constraints), or triples with a task of their own, such as scenarios.
+    task
+        The task of pairs.
+    tol
+        As for :func:`fimi_opt.solve`.
+    workers
+        Threads; by default the usable cores. The answers do not depend on it.
+
+    Returns
+    -------
+    list
+        For each fleet, in order, its plan, or the error that :func:`fimi_opt.solve` would have raised for it.
+
+    Raises
+    ------
+    ValueError
+        If a fleet is not a pair or a triple, or an argument is not what it must be; it names the fleet by its index.
+
+    Examples
+    --------
+    >>> import fimi_opt as fo
+    >>> from fimi_opt.scenarios import paper
+    >>> [round(plan.energy, 1) for plan in fo.solve_many(paper(seed) for seed in range(3))]
+    [33.6, 32.8, 34.3]
+    """
+    problems = [_problem(index, fleet, task) for index, fleet in enumerate(fleets)]
+    threads = check_workers(workers)
+    answers: list[Plan | InfeasibleError | NumericalError | None] = [None] * len(problems)
+
+    def run(first: int, stop: int) -> None:
+        for index in range(first, stop):
+            devices, constraints, own = problems[index]
+            try:
+                answers[index] = solve(devices, constraints, own, tol=tol, workers=1)
+            except (InfeasibleError, NumericalError) as error:
+                answers[index] = error
+            except InvalidInputError as error:
+                raise InvalidInputError(f"fleet {index}: {error}") from None
+
+    run_blocks(run, len(problems), _BLOCK, threads)
+    return [answer for answer in answers if answer is not None]
+
+
+def _problem(index: int, fleet: object, task: Task) -> tuple[Devices, Constraints, Task]:
+    if isinstance(fleet, Sequence) and len(fleet) in (2, 3):
+        return (fleet[0], fleet[1], fleet[2] if len(fleet) == 3 else task)
+    raise InvalidInputError(f"fleet {index} must be (devices, constraints) or (devices, constraints, task)")
