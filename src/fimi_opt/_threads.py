@@ -33,7 +33,7 @@ def run_blocks(run: Callable[[int, int], None], count: int, block: int, workers:
     `run` must release the GIL to gain from it, and write its results by item, so that threads cannot change them.
     """
     starts = range(0, count, block)
-    if workers == 1 or len(starts) == 1:
+    if workers == 1 or len(starts) <= 1:
         for first in starts:
             run(first, min(first + block, count))
         return
