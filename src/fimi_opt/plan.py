@@ -187,12 +187,12 @@ class Plan(ArrayEquality):
     @cached_property
     def energy(self) -> float:
         """Joules of the fleet for one round, eq. (10)."""
-        return float(np.sum(self.compute_energy) + np.sum(self.upload_energy))
+        return models.round_energy(self.compute_energy, self.upload_energy)
 
     @cached_property
     def latency(self) -> float:
         """Seconds of one round, eq. (11): the slowest device's."""
-        return float(np.max(self.compute_time + self.upload_time))
+        return models.round_latency(self.compute_time, self.upload_time)
 
     @cached_property
     def mean_error(self) -> float:

@@ -74,12 +74,12 @@ def _violations(plan: Plan) -> Violations:
     devices, limits, task = plan.devices, plan.constraints, plan.task
     curve = task.learning
     samples = devices.local_samples + plan.synthetic_samples
+    decision = (samples, plan.frequency, plan.bandwidth, plan.power)
+    if not all(np.all(np.isfinite(row)) and np.min(row) > 0 for row in decision):
+        return Violations(*(6 * (math.nan,)))
     seconds = compute_time(samples, plan.frequency, task.cycles_per_sample, task.local_epochs) + upload_time(
         plan.bandwidth, plan.power, devices.channel_gain, devices.noise_density, task.update_bits
     )
-    decision = (plan.synthetic_samples, plan.frequency, plan.bandwidth, plan.power)
-    if not all(np.all(np.isfinite(row)) for row in decision) or min(map(np.min, decision[1:])) <= 0:
-        return Violations(*(6 * (math.nan,)))
     excess = float(np.mean(local_error(samples, curve.alpha, curve.beta, 0.0)))
     allowed = mean_error_limit(limits.max_global_error, limits.rounds, curve.zeta) + curve.gamma
     beyond = np.maximum(-plan.synthetic_samples, plan.synthetic_samples - limits.max_synthetic)

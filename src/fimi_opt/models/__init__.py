@@ -10,6 +10,7 @@ from fimi_opt.models.learning import (
     samples_for_error,
 )
 from fimi_opt.models.radio import least_bandwidth, rate, transmit_power, upload_energy, upload_time
+from fimi_opt.models.rounds import round_energy, round_latency
 
 __all__ = [
     "compute_energy",
@@ -21,6 +22,8 @@ __all__ = [
     "mean_error_limit",
     "rate",
     "required_rounds",
+    "round_energy",
+    "round_latency",
     "samples_for_error",
     "transmit_power",
     "upload_energy",

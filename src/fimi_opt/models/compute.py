@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fimi_opt.models._domain import positive
+
 Floats = NDArray[np.float64]
 
 
@@ -23,13 +25,18 @@ def compute_time(samples: ArrayLike, frequency: ArrayLike, cycles_per_sample: fl
     ndarray
         Seconds, (I,).
 
+    Raises
+    ------
+    ValueError
+        If an argument is not positive; it names the argument.
+
     Examples
     --------
     >>> float(compute_time(1000.0, 1e9, cycles_per_sample=5e6, local_epochs=1))
     5.0
     """
-    cycles = local_epochs * cycles_per_sample * np.asarray(samples, np.float64)
-    return np.asarray(cycles / np.asarray(frequency, np.float64))
+    cycles = local_epochs * cycles_per_sample * positive("samples", samples)
+    return np.asarray(cycles / positive("frequency", frequency))
 
 
 def compute_energy(
@@ -57,10 +64,16 @@ def compute_energy(
     ndarray
         Joules, (I,).
 
+    Raises
+    ------
+    ValueError
+        If an argument is not positive; it names the argument.
+
     Examples
     --------
     >>> float(compute_energy(1000.0, 1e9, 5e-27, cycles_per_sample=5e6, local_epochs=1))
     25.0
     """
-    cycles = local_epochs * cycles_per_sample * np.asarray(samples, np.float64)
-    return np.asarray(np.asarray(energy_coefficient, np.float64) * cycles * np.asarray(frequency, np.float64) ** 2)
+    cycles = local_epochs * cycles_per_sample * positive("samples", samples)
+    each = positive("energy_coefficient", energy_coefficient) * positive("frequency", frequency) ** 2
+    return np.asarray(each * cycles)

@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fimi_opt.models._domain import positive
+
 Floats = NDArray[np.float64]
 
 
@@ -23,12 +25,17 @@ def local_error(samples: ArrayLike, alpha: float, beta: float, gamma: float) -> 
     ndarray
         delta, dimensionless, of the shape of `samples`.
 
+    Raises
+    ------
+    ValueError
+        If a number of samples is not positive.
+
     Examples
     --------
     >>> float(local_error(10_000.0, alpha=3.0, beta=0.25, gamma=0.1))
     0.2
     """
-    return np.asarray(alpha * np.asarray(samples, np.float64) ** -beta - gamma)
+    return np.asarray(alpha * positive("samples", samples) ** -beta - gamma)
 
 
 def samples_for_error(error: ArrayLike, alpha: float, beta: float, gamma: float) -> Floats:
@@ -77,6 +84,11 @@ def mean_error(samples: ArrayLike, alpha: float, beta: float, gamma: float) -> f
     -------
     float
         dbar, dimensionless.
+
+    Raises
+    ------
+    ValueError
+        If a number of samples is not positive.
 
     Examples
     --------

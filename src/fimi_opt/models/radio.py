@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
+from fimi_opt.models._domain import positive
+
 Floats = NDArray[np.float64]
 
 LN2 = math.log(2.0)
@@ -39,13 +41,19 @@ def rate(bandwidth: ArrayLike, power: ArrayLike, channel_gain: ArrayLike, noise_
     ndarray
         Bits per second, (I,).
 
+    Raises
+    ------
+    ValueError
+        If an argument is not positive; it names the argument.
+
     Examples
     --------
     >>> float(rate(1e6, 0.1, 1e-11, 1e-19).round(3))
     3459431.619
     """
-    b = np.asarray(bandwidth, np.float64)
-    snr = np.asarray(channel_gain, np.float64) * np.asarray(power, np.float64) / (np.asarray(noise_density) * b)
+    b = positive("bandwidth", bandwidth)
+    received = positive("channel_gain", channel_gain) * positive("power", power, or_zero=True)
+    snr = received / (positive("noise_density", noise_density) * b)
     return np.asarray(b * np.log1p(snr) / LN2)
 
 
@@ -66,12 +74,18 @@ def upload_time(
     ndarray
         Seconds, (I,).
 
+    Raises
+    ------
+    ValueError
+        If an argument is not positive; it names the argument.
+
     Examples
     --------
     >>> float(upload_time(1e6, 0.1, 1e-11, 1e-19, update_bits=1e8).round(4))
     28.9065
     """
-    return np.asarray(update_bits / rate(bandwidth, power, channel_gain, noise_density))
+    bits_per_second = rate(bandwidth, positive("power", power), channel_gain, noise_density)
+    return np.asarray(positive("update_bits", update_bits) / bits_per_second)
 
 
 def upload_energy(
@@ -82,7 +96,7 @@ def upload_energy(
     Parameters
     ----------
     bandwidth, power, channel_gain, noise_density
-        As for :func:`rate`; ``power > 0``.
+        As for :func:`rate`.
     update_bits
         S, bits.
 
@@ -91,13 +105,18 @@ def upload_energy(
     ndarray
         Joules, (I,).
 
+    Raises
+    ------
+    ValueError
+        If an argument is not positive; it names the argument.
+
     Examples
     --------
     >>> float(upload_energy(1e6, 0.1, 1e-11, 1e-19, update_bits=1e8).round(5))
     2.89065
     """
     seconds = upload_time(bandwidth, power, channel_gain, noise_density, update_bits)
-    return np.asarray(np.asarray(power, np.float64) * seconds)
+    return np.asarray(positive("power", power) * seconds)
 
 
 def transmit_power(
@@ -123,15 +142,21 @@ def transmit_power(
     ndarray
         Watts, (I,); ``inf`` where no power that a float holds is enough.
 
+    Raises
+    ------
+    ValueError
+        If an argument is not positive; it names the argument.
+
     Examples
     --------
     >>> float(transmit_power(1e6, 28.9065, 1e-11, 1e-19, update_bits=1e8).round(5))
     0.1
     """
-    b = np.asarray(bandwidth, np.float64)
-    v = update_bits * LN2 / (b * np.asarray(seconds, np.float64))
+    b = positive("bandwidth", bandwidth)
+    v = positive("update_bits", update_bits) * LN2 / (b * positive("seconds", seconds))
+    scale = positive("noise_density", noise_density) * b / positive("channel_gain", channel_gain)
     with np.errstate(over="ignore"):
-        return np.asarray(np.asarray(noise_density) * b / np.asarray(channel_gain, np.float64) * np.expm1(v))
+        return np.asarray(scale * np.expm1(v))
 
 
 def least_bandwidth(
@@ -159,17 +184,23 @@ def least_bandwidth(
     ndarray
         Hz, (I,); ``inf`` where ``k >= 1``: then no bandwidth, however wide, is enough.
 
+    Raises
+    ------
+    ValueError
+        If an argument is not positive; it names the argument.
+
     Examples
     --------
     >>> float(least_bandwidth(28.9065, 0.1, 1e-11, 1e-19, update_bits=1e8).round(-2))
     1000000.0
     """
-    ratio = np.asarray(channel_gain, np.float64) * np.asarray(max_power, np.float64) / np.asarray(noise_density)
-    k = update_bits * LN2 / (ratio * np.asarray(seconds, np.float64))
+    u, bits = positive("seconds", seconds), positive("update_bits", update_bits)
+    ratio = positive("channel_gain", channel_gain) * positive("max_power", max_power)
+    k = bits * LN2 * positive("noise_density", noise_density) / (ratio * u)
     reachable = k < 1
     k_safe = np.where(reachable, k, 0.5)
     v = _efficiency_at_full_power(k_safe)
-    b = update_bits * LN2 / (np.asarray(seconds, np.float64) * v)
+    b = bits * LN2 / (u * v)
     return np.asarray(np.where(reachable, b, np.inf))
 
 
