@@ -94,7 +94,7 @@ def printed_energy(p: printed.Letters, t: Floats) -> float:
 
 
 def pycma_row(scenario: Scenario, optimum: fo.Plan, seed: int) -> None:
-    """Run pycma with as many evaluations as the search took."""
+    """Run pycma until it stops by itself, 20,000 evaluations at most."""
     try:
         import cma
     except ImportError:

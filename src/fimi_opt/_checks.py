@@ -126,6 +126,13 @@ def real(name: str, value: object) -> float:
     return number
 
 
+def whole(name: str, value: object, least: int) -> int:
+    """Plain whole number of at least `least`; NumPy's integers will do."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer) or value < least:
+        raise InvalidInputError(f"{name} must be a whole number of at least {least}, got {value!r}")
+    return int(value)
+
+
 def admitted(name: str, value: float | None) -> float | None:
     """Return the value where `Constraints` takes it under this name, None where it does not."""
     if value is None:

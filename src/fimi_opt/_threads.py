@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from fimi_opt.errors import InvalidInputError
+from fimi_opt._checks import whole
 
 
 def usable_cores() -> int:
@@ -18,13 +18,9 @@ def check_workers(workers: int | None) -> int:
     Raises
     ------
     ValueError
-        If `workers` is not a positive whole number.
+        If `workers` is not a whole number of at least 1.
     """
-    if workers is None:
-        return usable_cores()
-    if type(workers) is not int or workers < 1:
-        raise InvalidInputError(f"workers must be a positive whole number or None, got {workers!r}")
-    return workers
+    return usable_cores() if workers is None else whole("workers", workers, 1)
 
 
 def run_blocks(run: Callable[[int, int], None], count: int, block: int, workers: int) -> None:

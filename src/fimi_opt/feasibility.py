@@ -5,6 +5,7 @@ convex as well and splits per device at one price lambda (Hz per unit of error);
 bandwidth for an error limit and the least error for a band, and a root search around it the least deadline.
 """
 
+import contextlib
 import math
 from typing import NamedTuple
 
@@ -151,8 +152,13 @@ def diagnose(
     count = len(devices)
     alone = _shortest_times(fleet, shared, supply.B)
     stuck = np.flatnonzero(alone > constraints.max_latency)
-    min_latency = least_latency_for(fleet, shared, supply.A, supply.B)
-    min_error, min_rounds = _least_learning(constraints, task, least_error_for(fleet, shared, supply.B) / count)
+    min_latency = min_error = min_rounds = None
+    # At the ends of what floats hold a search may not end: then this one cure is not known.
+    with contextlib.suppress(NumericalError):
+        min_latency = least_latency_for(fleet, shared, supply.A, supply.B)
+    with contextlib.suppress(NumericalError):
+        least_error = least_error_for(fleet, shared, supply.B) / count
+        min_error, min_rounds = _least_learning(constraints, task, least_error)
     min_bandwidth = admitted("bandwidth", least * (1 + _ADMIT))
     min_latency = admitted("max_latency", None if min_latency is None else min_latency * (1 + _ADMIT))
     cures = []

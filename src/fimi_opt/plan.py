@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fimi_opt import models
+from fimi_opt._checks import to_array
 from fimi_opt.categories import allocate_categories
 from fimi_opt.types import ArrayEquality, Constraints, Devices, Task
 
@@ -137,6 +138,13 @@ class Plan(ArrayEquality):
     task: Task
     scheme: Scheme = FIMI
     history: tuple[Any, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Take the decision as read-only float64 arrays, whoever made them."""
+        for name in ("synthetic_samples", "frequency", "bandwidth", "power"):
+            row = getattr(self, name)
+            if not (isinstance(row, np.ndarray) and row.dtype == np.float64 and not row.flags.writeable):
+                object.__setattr__(self, name, to_array(name, row, (len(self.devices),)))
 
     @cached_property
     def samples(self) -> Floats:

@@ -4,13 +4,13 @@ import numpy as np
 
 from fimi_opt._checks import real
 from fimi_opt._threads import check_workers
-from fimi_opt.certificate import Split, judge, lower_bound
+from fimi_opt.certificate import Judgement, Split, judge, lower_bound
 from fimi_opt.errors import InvalidInputError, NumericalError
 from fimi_opt.feasibility import check
 from fimi_opt.plan import Plan, Prices, Status
 from fimi_opt.solvers.cross_entropy import CrossEntropy, Iteration, Stop, search_splits
-from fimi_opt.solvers.instance import make_instance
-from fimi_opt.solvers.joint import solve_joint
+from fimi_opt.solvers.instance import Instance, make_instance
+from fimi_opt.solvers.joint import JointSolution, solve_joint
 from fimi_opt.solvers.large import LARGE, solve_large
 from fimi_opt.tasks import PAPER_TASK
 from fimi_opt.types import Constraints, Devices, Task, check_instance
@@ -88,22 +88,13 @@ def solve(
     _check_search(search, stop)
     generator, threads = _generator(rng), check_workers(workers)
     instance = make_instance(devices, constraints, task, threads)
-    found = solve_large(instance, threads) if len(devices) >= LARGE else None
-    if found is None:
-        found = solve_joint(instance)
-    if found is None:
-        found = solve_joint(*check(devices, constraints, task, instance))
-    if found is None:
-        raise NumericalError("the search ended without a plan; please report these devices and limits")
-    prices = Prices(found.nu * len(devices), found.w, found.latency_price)
-    split = Split(*found.split)
-    rows, history = found.rows, tuple[Iteration, ...]()
-    energy, bound, violation = judge(devices, constraints, task, rows, prices, split, threads)
+    found, (energy, bound, violation) = _exact(devices, constraints, task, instance, tol, threads)
+    prices, rows, history = _prices(devices, found), found.rows, tuple[Iteration, ...]()
     if energy - bound > tol * energy and len(devices) <= MOST_BISECTED:
         bound = max(bound, lower_bound(devices, constraints, task, prices))
     if method == "cross-entropy":
         rows, history = search_splits(instance, search, stop, generator, threads)
-        energy, _, violation = judge(devices, constraints, task, rows, prices, split, threads)
+        energy, _, violation = _judge(devices, constraints, task, found._replace(rows=rows), threads)
     if not violation <= VIOLATION_LIMIT:
         raise NumericalError(
             f"the plan found misses a limit by {violation:.1e}; please report these devices and limits"
@@ -117,6 +108,33 @@ def solve(
         status = Status.FEASIBLE if method == "exact" else Status.FEASIBLE_SEARCH
     bound = min(bound, energy)
     return Plan(gen, f, b, p, bound, prices, status, method, devices, constraints, task, history=history)
+
+
+def _exact(
+    devices: Devices, constraints: Constraints, task: Task, instance: Instance, tol: float, threads: int
+) -> tuple[JointSolution, Judgement]:
+    """Search for the optimum, the quick ways first, and judge what was found."""
+    if len(devices) >= LARGE:
+        found = solve_large(instance, threads)
+        if found is not None:
+            judged = _judge(devices, constraints, task, found, threads)
+            if judged.violation <= VIOLATION_LIMIT and judged.energy - judged.lower_bound <= tol * judged.energy:
+                return found, judged
+    found = solve_joint(instance)
+    if found is None:
+        found = solve_joint(*check(devices, constraints, task, instance))
+    if found is None:
+        raise NumericalError("the search ended without a plan; please report these devices and limits")
+    return found, _judge(devices, constraints, task, found, threads)
+
+
+def _prices(devices: Devices, found: JointSolution) -> Prices:
+    return Prices(found.nu * len(devices), found.w, found.latency_price)
+
+
+def _judge(devices: Devices, constraints: Constraints, task: Task, found: JointSolution, threads: int) -> Judgement:
+    """Judge the rows that were found by the certificate's own code."""
+    return judge(devices, constraints, task, found.rows, _prices(devices, found), Split(*found.split), threads)
 
 
 def _check_arguments(devices: Devices, constraints: Constraints, task: Task, method: str, tol: float) -> None:

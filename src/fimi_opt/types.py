@@ -16,6 +16,9 @@ Floats = NDArray[np.float64]
 # Thermal noise at 290 K, -174 dBm/Hz. The paper prints "per MHz", which is 60 dB below thermal: docs errata, V-A.
 THERMAL_NOISE_DENSITY = 10 ** (-174 / 10) / 1000
 
+# D_max of at most this keeps every product of the model inside a float.
+MOST_SYNTHETIC = 1e18
+
 # An offset of the local error beyond this would be all that is left of it in a float.
 _MOST_GAMMA = 1e6
 
@@ -340,7 +343,7 @@ def _check_synthetic(max_synthetic: ArrayLike) -> float | Floats:
     array = to_array("max_synthetic", max_synthetic, None)
     if array.ndim > 1 or array.size == 0:
         raise InvalidInputError(f"max_synthetic must be one number or (I,), got shape {array.shape}")
-    bad = ~((array >= 0) & (array <= 1e18))
+    bad = ~((array >= 0) & (array <= MOST_SYNTHETIC))
     if bad.any():
         value = float(np.atleast_1d(array)[int(np.argmax(bad))])
         raise InvalidInputError(f"max_synthetic{first_device(bad)} must be finite and not negative, got {value:g}")

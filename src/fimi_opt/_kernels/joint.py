@@ -29,6 +29,15 @@ def needs_no_synthetic(fleet: Fleet, shared: Shared, supply: Supply) -> bool:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def every_split_open(fleet: Fleet, shared: Shared) -> bool:
+    """Whether f_max and P_max leave every device a time split at all."""
+    longest = 0.0
+    for i in range(fleet.a.size):
+        longest = max(longest, fleet.D_lo[i] / fleet.F[i] + fleet.h[i] / fleet.P[i])
+    return longest < shared.T
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def search_prices(fleet: Fleet, shared: Shared, supply: Supply, state: Floats, answer: Answer) -> tuple[int, int, int]:
     """Drive the search to its end; return its last mode, the evaluations and the inner steps it took."""
     evaluations = inner = 0
@@ -125,6 +134,8 @@ def finish(fleet: Fleet, shared: Shared, supply: Supply, state: Floats, answer: 
 @njit(cache=True, nogil=True, error_model="numpy")
 def quick(fleet: Fleet, shared: Shared, supply: Supply, answer: Answer) -> Outcome:
     """Newton from the typical device's prices; once more to the last digit where the plan asks for it."""
+    if not every_split_open(fleet, shared):
+        return Outcome(False, 0.0, 0.0, 0.0, answer, 0, 0)
     log_nu, log_w = first_prices(fleet, shared, supply)
     mode = NEWTON
     if needs_no_synthetic(fleet, shared, supply):

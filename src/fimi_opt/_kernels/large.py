@@ -94,7 +94,7 @@ def settle(
         D, t = answer.D[i], answer.t[i]
         cap = min(fleet.D_hi[i], fleet.F[i] * t)
         if fleet.D_lo[i] * (1.0 + _HELD) < D < cap * (1.0 - _HELD):
-            D *= 1.0 + more_data
+            D = min(max(D * (1.0 + more_data), fleet.D_lo[i]), cap)
         u = fleet.h[i] / fleet.P[i] + answer.y[i]
         v = shared.s / (answer.b[i] * u)
         growth, _ = exponentials(v)

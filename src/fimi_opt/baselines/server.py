@@ -16,7 +16,7 @@ from fimi_opt.errors import InfeasibleError, InvalidInputError
 from fimi_opt.plan import FIMI, ClassTable, Plan, Scheme, Status
 from fimi_opt.solve import solve
 from fimi_opt.tasks import PAPER_TASK
-from fimi_opt.types import ArrayEquality, Constraints, Devices, Task, check_instance
+from fimi_opt.types import MOST_SYNTHETIC, ArrayEquality, Constraints, Devices, Task, check_instance
 
 Floats = NDArray[np.float64]
 
@@ -255,9 +255,9 @@ def _server_data(devices: Devices, constraints: Constraints, task: Task, synthet
             raise
     else:
         amounts = to_array("synthetic", synthetic, (len(devices),))
-        bad = ~((amounts >= 0) & np.isfinite(amounts))
+        bad = ~((amounts >= 0) & (amounts <= MOST_SYNTHETIC))
         if bad.any():
             raise InvalidInputError(
-                f"synthetic{first_device(bad)} must be finite and not negative, got {amounts[bad][0]:g}"
+                f"synthetic{first_device(bad)} must be in [0, {MOST_SYNTHETIC:g}], got {amounts[bad][0]:g}"
             )
     return ServerData(amounts, devices.class_counts)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from fimi_opt._checks import real, to_array
 from fimi_opt._threads import run_blocks
 from fimi_opt.certificate.planes import Fleet, Limits, Split, bound_of, measure
 from fimi_opt.errors import InvalidInputError
@@ -62,7 +63,7 @@ def lower_bound(
     Raises
     ------
     ValueError
-        If a price is not finite, or shapes do not fit.
+        If a price is not finite, or the split is not three arrays (I,) of positive numbers.
 
     Examples
     --------
@@ -74,14 +75,23 @@ def lower_bound(
     True
     """
     check_instance(devices, constraints, task)
-    if not (math.isfinite(prices.error) and math.isfinite(prices.bandwidth)):
-        raise InvalidInputError(f"prices must be finite, got error {prices.error}, bandwidth {prices.bandwidth}")
+    if not (hasattr(prices, "error") and hasattr(prices, "bandwidth")):
+        raise InvalidInputError(f"prices must be a fimi_opt.Prices, got {type(prices).__name__}")
+    real("prices.error", prices.error)
+    real("prices.bandwidth", prices.bandwidth)
     empty = np.empty(0)
-    touch = Split(empty, empty, empty) if split is None else split
-    if split is not None and any(np.shape(row) != (len(devices),) for row in split):
-        raise InvalidInputError(f"split needs three arrays of shape ({len(devices)},)")
+    touch = Split(empty, empty, empty) if split is None else _inside(split, len(devices))
     problem = _problem(devices, constraints, task, prices)
     return _dual(problem, [bound_of(*problem, touch, 0, len(devices))])
+
+
+def _inside(split: Split, count: int) -> Split:
+    """The split as arrays; outside the positive numbers the planes would not be tangents of a convex function."""
+    given: object = split
+    rows = [to_array("split", row, (count,)) for row in split] if isinstance(given, tuple) else []
+    if len(rows) != 3 or not all(np.all((row > 0) & np.isfinite(row)) for row in rows):
+        raise InvalidInputError("split must be three arrays t, u, b of positive finite numbers")
+    return Split(*rows)
 
 
 class Judgement(NamedTuple):

@@ -224,7 +224,7 @@ def _gains(cell: Cell, drawn: Floats, shadowing: np.random.Generator, fading: np
     deviation = real("shadowing_db", cell.shadowing_db)
     if deviation < 0:
         raise InvalidInputError(f"shadowing_db must be at least 0, got {deviation:g}")
-    if len(cell.path_loss_db) != 2:
+    if np.shape(cell.path_loss_db) != (2,):
         raise InvalidInputError(f"path_loss_db must be the loss at 1 km and per decade, got {cell.path_loss_db!r}")
     at_1_km, per_decade = (real("path_loss_db", value) for value in cell.path_loss_db)
     loss = at_1_km + per_decade * np.log10(metres / 1000) + deviation * shadowing.standard_normal(drawn.size)

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from numpy.typing import ArrayLike
 
+from fimi_opt.errors import InvalidInputError
 from fimi_opt.scenarios.drawing import NOISE_PER_HZ_DBM, Cell, DeviceClass, Spread, Uniform, draw_fleet
 from fimi_opt.tasks import PAPER_TASK, PAPER_UPDATE_BITS
 from fimi_opt.types import Constraints, Devices, LearningCurve, Task
@@ -177,5 +178,7 @@ def mixed(
     ('phone-1', 'board-1', 'microcontroller-1', 'microcontroller-2')
     """
     groups = [(PHONE, phones), (BOARD, boards), (MICROCONTROLLER, microcontrollers)]
+    if not isinstance(cell, Cell):
+        raise InvalidInputError(f"cell must be a fimi_opt.scenarios.Cell, got {type(cell).__name__}")
     fleet = draw_fleet(seed, groups, cell, classes=classes, concentration=concentration)
     return Scenario(fleet, constraints, task)

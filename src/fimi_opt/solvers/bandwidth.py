@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fimi_opt._checks import positive_array
+from fimi_opt._checks import positive_array, rounded_up
 from fimi_opt._kernels.subproblems import SOLVED, share_band
 from fimi_opt.errors import InfeasibleError, NumericalError
 from fimi_opt.models import least_bandwidth, transmit_power
@@ -15,6 +15,13 @@ from fimi_opt.tasks import PAPER_TASK
 from fimi_opt.types import Constraints, Devices, Task, check_instance
 
 Floats = NDArray[np.float64]
+
+
+# Roundings of the least bandwidths' sum against the band; plans are checked to 1e-9.
+_ROUNDING = 1e-12
+_TIME_ROUNDING = 4 * 2.0**-52
+# A critical value is given this much on the admitting side.
+_ADMIT = 1e-9
 
 
 class BandwidthShares(NamedTuple):
@@ -73,7 +80,8 @@ def allocate_bandwidth(
     """
     check_instance(devices, constraints, task)
     fleet, shared, supply, _ = make_instance(devices, constraints, task)
-    u = positive_array("upload_time", upload_time, (len(devices),))
+    # Where power binds, a rounding of the time moves the least bandwidth by far more: the times are granted one.
+    u = positive_array("upload_time", upload_time, (len(devices),)) * (1 + _TIME_ROUNDING)
     radio = (devices.channel_gain, devices.noise_density, task.update_bits)
     least = least_bandwidth(u, devices.max_power, *radio)
     total = float(np.sum(least))
@@ -85,17 +93,23 @@ def allocate_bandwidth(
             f" {devices.ids[i]} needs more than {fleet.h[i] / fleet.P[i]:.6g} s at its max_power and has {u[i]:.6g} s",
             devices=tuple(int(i) for i in never),
         )
-    if total > constraints.bandwidth:
+    if total > constraints.bandwidth * (1 + _ROUNDING):
         raise InfeasibleError(
-            f"the least bandwidths for upload_time sum to {total:.7g} Hz, the band is {constraints.bandwidth:.7g} Hz",
-            min_bandwidth=total,
+            f"the least bandwidths for upload_time sum to {rounded_up(total)} Hz, the band is"
+            f" {constraints.bandwidth:.7g} Hz",
+            min_bandwidth=total * (1 + _ADMIT),
         )
     b = np.empty(len(devices))
     # The price at which an average device would take its share starts the search.
     v = float(np.median(shared.s * len(devices) / (supply.B * u)))
     start = math.log(float(np.median(fleet.h * u))) - math.log(shared.s) + 2 * math.log(v) + min(v, 100.0)
-    log_w, code = share_band(fleet, shared, u - fleet.h / fleet.P, supply.B, start, b)
-    if code != SOLVED:
+    # Where power binds, the least bandwidths and their sum are known no better than u - h / P is.
+    y = np.maximum(u - fleet.h / fleet.P, _ROUNDING * u)
+    for band in (supply.B, supply.B * (1 + _ROUNDING), max(supply.B, total) * (1 + 1e3 * _ROUNDING)):
+        log_w, code = share_band(fleet, shared, y, band, start, b)
+        if code == SOLVED:
+            break
+    else:
         raise NumericalError("the search for the price of bandwidth ended early; please report this instance")
     power = np.minimum(transmit_power(b, u, *radio), devices.max_power)
     return BandwidthShares(b, power, math.exp(log_w))

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fimi_opt._checks import real
+from fimi_opt._checks import real, whole
 from fimi_opt._kernels.fleet import empty_answer, first_prices
 from fimi_opt._kernels.joint import complete, decision
 from fimi_opt._kernels.splits import evaluate_splits, set_split
@@ -65,9 +65,7 @@ class CrossEntropy:
 
     def __post_init__(self) -> None:
         for name, least in (("samples", 2), ("elite", 2), ("iterations", 1)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise InvalidInputError(f"{name} must be a whole number of at least {least}, got {value!r}")
+            object.__setattr__(self, name, whole(name, getattr(self, name), least))
         if self.elite > self.samples:
             raise InvalidInputError(f"elite must be at most samples = {self.samples}, got {self.elite}")
         if not 0 <= real("smoothing", self.smoothing) < 1:
@@ -170,6 +168,6 @@ def split_box(instance: Instance) -> tuple[Floats, Floats]:
 
 def _inside(eta: Floats, low: Floats, high: Floats) -> Floats:
     """Mirror samples at the box's faces until they are inside: clipping would pile mass up at a face."""
-    width = high - low
-    folded = np.abs(np.mod(eta - high, 2 * width) - width)
-    return np.asarray(np.clip(low + folded, low, high))
+    width = np.maximum(high - low, 0.0)
+    folded = np.abs(np.mod(eta - high, np.where(width > 0, 2 * width, 1.0)) - width)
+    return np.asarray(np.where(width > 0, np.clip(low + folded, low, np.maximum(low, high)), low))

@@ -89,6 +89,8 @@ def allocate_data(
         )
     D = np.empty(len(devices))
     log_nu, code = fill_data(fleet, shared, t, supply.A, D)
+    if code == INFEASIBLE:  # by no more than rounding?
+        log_nu, code = fill_data(fleet, shared, t, supply.A * (1 + _ROUNDING), D)
     if code == INFEASIBLE:
         most = np.maximum(np.minimum(fleet.D_hi, fleet.F * t), fleet.D_lo)
         curve, count = task.learning, len(devices)

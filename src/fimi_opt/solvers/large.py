@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fimi_opt._kernels.fleet import FIRST_SPLIT, Answer, Fleet, Price, Supply, empty_answer, evaluate, residuals
-from fimi_opt._kernels.joint import Outcome, needs_no_synthetic, quick
+from fimi_opt._kernels.joint import Outcome, every_split_open, needs_no_synthetic, quick
 from fimi_opt._kernels.large import fitted_starts, movable, settle, terms
 from fimi_opt._kernels.search import DONE, FAILED, NEWTON, ONE, P1, P2, advance, start
 from fimi_opt._threads import run_blocks
@@ -25,13 +25,13 @@ LARGE = 4 * BLOCK
 # The sample's prices are off by 1 / sqrt(SAMPLE) of the fleet's spread: one Newton step of the whole fleet from right.
 SAMPLE = 4096
 # Scaling the free data amounts and bandwidths to the limits moves them by no more than this, or the plan is not taken.
-_MOST_SCALED = 1e-7
+_MOST_SCALED = 1e-9
 
 
 def solve_large(instance: Instance, workers: int) -> JointSolution | None:
     """Minimise P1; None where the sample's prices or the last residuals say that the fleet is not an easy one."""
     fleet, shared, supply, _ = instance
-    sample = _sample(instance)
+    sample = _sample(instance) if every_split_open(fleet, shared) else None
     if sample is None:
         return None
     outcome, weights = sample
