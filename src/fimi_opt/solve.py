@@ -1,5 +1,7 @@
 """solve(): search, fall back on the search that cannot fail, certify."""
 
+import math
+
 import numpy as np
 
 from fimi_opt._checks import real
@@ -10,7 +12,7 @@ from fimi_opt.feasibility import check
 from fimi_opt.plan import Plan, Prices, Status
 from fimi_opt.solvers.cross_entropy import CrossEntropy, Iteration, Stop, search_splits
 from fimi_opt.solvers.instance import Instance, make_instance
-from fimi_opt.solvers.joint import JointSolution, solve_joint
+from fimi_opt.solvers.joint import JointSolution, WarmStart, solve_joint
 from fimi_opt.solvers.large import LARGE, solve_large
 from fimi_opt.tasks import PAPER_TASK
 from fimi_opt.types import Constraints, Devices, Task, check_instance
@@ -32,6 +34,7 @@ def solve(
     method: str = "exact",
     *,
     tol: float = 1e-9,
+    warm_start: Plan | None = None,
     search: CrossEntropy = DEFAULT_SEARCH,
     stop: Stop | None = None,
     rng: np.random.Generator | int = 0,
@@ -52,6 +55,9 @@ def solve(
         optimum, as a baseline; its lower bound and prices are the exact method's.
     tol
         Certified relative gap up to which the plan's status is optimal, > 0.
+    warm_start
+        A plan for the same devices in other circumstances, such as the last round's channels: the search starts from
+        it. The answer is the same to the certified gap, not to the last bit.
     search
         Settings of the cross-entropy search.
     stop
@@ -88,7 +94,8 @@ def solve(
     _check_search(search, stop)
     generator, threads = _generator(rng), check_workers(workers)
     instance = make_instance(devices, constraints, task, threads)
-    found, (energy, bound, violation) = _exact(devices, constraints, task, instance, tol, threads)
+    warm = _warm(devices, warm_start)
+    found, (energy, bound, violation) = _exact(devices, constraints, task, instance, tol, threads, warm)
     prices, rows, history = _prices(devices, found), found.rows, tuple[Iteration, ...]()
     if energy - bound > tol * energy and len(devices) <= MOST_BISECTED:
         bound = max(bound, lower_bound(devices, constraints, task, prices))
@@ -111,21 +118,39 @@ def solve(
 
 
 def _exact(
-    devices: Devices, constraints: Constraints, task: Task, instance: Instance, tol: float, threads: int
+    devices: Devices,
+    constraints: Constraints,
+    task: Task,
+    instance: Instance,
+    tol: float,
+    threads: int,
+    warm: WarmStart | None,
 ) -> tuple[JointSolution, Judgement]:
     """Search for the optimum, the quick ways first, and judge what was found."""
     if len(devices) >= LARGE:
-        found = solve_large(instance, threads)
+        found = solve_large(instance, threads, warm)
         if found is not None:
             judged = _judge(devices, constraints, task, found, threads)
             if judged.violation <= VIOLATION_LIMIT and judged.energy - judged.lower_bound <= tol * judged.energy:
                 return found, judged
-    found = solve_joint(instance)
+    found = solve_joint(instance, warm=warm)
     if found is None:
         found = solve_joint(*check(devices, constraints, task, instance))
     if found is None:
         raise NumericalError("the search ended without a plan; please report these devices and limits")
     return found, _judge(devices, constraints, task, found, threads)
+
+
+def _warm(devices: Devices, plan: Plan | None) -> WarmStart | None:
+    """What a plan tells the search; nothing where its prices are 0 or it is of another number of devices."""
+    if plan is None:
+        return None
+    if not isinstance(plan, Plan):
+        raise InvalidInputError(f"warm_start must be a fimi_opt.Plan or None, got {type(plan).__name__}")
+    if len(plan.devices) != len(devices):
+        raise InvalidInputError(f"warm_start plans {len(plan.devices)} devices, but there are {len(devices)}")
+    log_nu, log_w = (math.log(price) if 0 < price < math.inf else math.nan for price in plan.prices[:2])
+    return WarmStart(log_nu - math.log(len(devices)), log_w, plan.compute_time)
 
 
 def _prices(devices: Devices, found: JointSolution) -> Prices:

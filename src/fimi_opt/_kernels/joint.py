@@ -132,11 +132,13 @@ def finish(fleet: Fleet, shared: Shared, supply: Supply, state: Floats, answer: 
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def quick(fleet: Fleet, shared: Shared, supply: Supply, answer: Answer) -> Outcome:
-    """Newton from the typical device's prices; once more to the last digit where the plan asks for it."""
+def quick(fleet: Fleet, shared: Shared, supply: Supply, answer: Answer, log_nu: float, log_w: float) -> Outcome:
+    """Newton from the prices, or the typical device's where they are NaN; once more where the plan asks for it."""
     if not every_split_open(fleet, shared):
         return Outcome(False, 0.0, 0.0, 0.0, answer, 0, 0)
-    log_nu, log_w = first_prices(fleet, shared, supply)
+    typical_nu, typical_w = first_prices(fleet, shared, supply)
+    log_nu = typical_nu if math.isnan(log_nu) else log_nu
+    log_w = typical_w if math.isnan(log_w) else log_w
     mode = NEWTON
     if needs_no_synthetic(fleet, shared, supply):
         log_nu, mode = -math.inf, ONE

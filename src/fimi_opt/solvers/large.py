@@ -14,7 +14,7 @@ from fimi_opt._kernels.large import fitted_starts, movable, settle, terms
 from fimi_opt._kernels.search import DONE, FAILED, NEWTON, ONE, P1, P2, advance, start
 from fimi_opt._threads import run_blocks
 from fimi_opt.solvers.instance import Instance
-from fimi_opt.solvers.joint import JointSolution
+from fimi_opt.solvers.joint import JointSolution, WarmStart, warm_splits
 
 Floats = NDArray[np.float64]
 
@@ -28,18 +28,24 @@ SAMPLE = 4096
 _MOST_SCALED = 1e-9
 
 
-def solve_large(instance: Instance, workers: int) -> JointSolution | None:
+def solve_large(instance: Instance, workers: int, warm: WarmStart | None = None) -> JointSolution | None:
     """Minimise P1; None where the sample's prices or the last residuals say that the fleet is not an easy one."""
     fleet, shared, supply, _ = instance
-    sample = _sample(instance) if every_split_open(fleet, shared) else None
-    if sample is None:
+    if not every_split_open(fleet, shared):
         return None
-    outcome, weights = sample
     count = fleet.a.size
     answer = empty_answer(count)
-    run_blocks(lambda first, stop: fitted_starts(fleet, weights, answer.x, first, stop), count, BLOCK, workers)
+    if warm is not None and not math.isnan(warm.log_nu + warm.log_w):
+        log_nu, log_w = warm.log_nu, warm.log_w
+        answer.x[:] = warm_splits(instance, warm)
+    else:
+        sample = _sample(instance)
+        if sample is None:
+            return None
+        log_nu, log_w = sample[0].log_nu, sample[0].log_w
+        run_blocks(lambda first, stop: fitted_starts(fleet, sample[1], answer.x, first, stop), count, BLOCK, workers)
     enough = needs_no_synthetic(fleet, shared, supply)
-    state = start(-math.inf if enough else outcome.log_nu, outcome.log_w, ONE if enough else NEWTON)
+    state = start(-math.inf if enough else log_nu, log_w, ONE if enough else NEWTON)
     price = Price(float(state[P1]), float(state[P2]), 0.0, 0.0)
     evaluations = inner = 0
     mode = ONE
@@ -63,7 +69,7 @@ def _sample(instance: Instance) -> tuple[Outcome, Floats] | None:
     share = SAMPLE / fleet.a.size
     answer = empty_answer(SAMPLE)
     answer.x[:] = FIRST_SPLIT
-    outcome = quick(few, shared, Supply(supply.A * share, supply.B * share), answer)
+    outcome = quick(few, shared, Supply(supply.A * share, supply.B * share), answer, math.nan, math.nan)
     if not outcome.good:
         return None
     weights, *_ = np.linalg.lstsq(terms(few), outcome.touch.x, rcond=None)
