@@ -91,8 +91,8 @@ def solve(
     <Status.OPTIMAL: ...>
     """
     _check_arguments(devices, constraints, task, method, tol)
-    _check_search(search, stop)
-    generator, threads = _generator(rng), check_workers(workers)
+    _check_search(search, stop, rng)
+    threads = check_workers(workers)
     instance = make_instance(devices, constraints, task, threads)
     warm = _warm(devices, warm_start)
     found, (energy, bound, violation) = _exact(devices, constraints, task, instance, tol, threads, warm)
@@ -100,7 +100,7 @@ def solve(
     if energy - bound > tol * energy and len(devices) <= MOST_BISECTED:
         bound = max(bound, lower_bound(devices, constraints, task, prices))
     if method == "cross-entropy":
-        rows, history = search_splits(instance, search, stop, generator, threads)
+        rows, history = search_splits(instance, search, stop, np.random.default_rng(rng), threads)
         energy, _, violation = _judge(devices, constraints, task, found._replace(rows=rows), threads)
     if not violation <= VIOLATION_LIMIT:
         raise NumericalError(
@@ -170,16 +170,12 @@ def _check_arguments(devices: Devices, constraints: Constraints, task: Task, met
         raise InvalidInputError(f"tol must be positive, got {tol!r}")
 
 
-def _check_search(search: CrossEntropy, stop: Stop | None) -> None:
+def _check_search(search: CrossEntropy, stop: Stop | None, rng: object) -> None:
     if not isinstance(search, CrossEntropy):
         raise InvalidInputError(f"search must be a fimi_opt.CrossEntropy, got {type(search).__name__}")
     if stop is not None and not callable(stop):
         raise InvalidInputError(f"stop must be callable or None, got {type(stop).__name__}")
-
-
-def _generator(rng: object) -> np.random.Generator:
     if isinstance(rng, np.random.Generator):
-        return rng
+        return
     if not isinstance(rng, int | np.integer) or type(rng) is bool or rng < 0:
         raise InvalidInputError(f"rng must be a numpy.random.Generator or a seed, a whole number >= 0, got {rng!r}")
-    return np.random.default_rng(rng)
