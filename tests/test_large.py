@@ -11,6 +11,9 @@ from fimi_opt.solvers.large import BLOCK, LARGE, solve_large
 
 GAP_TOL = 1e-9
 VIOLATION_TOL = 1e-9
+# Tens of thousands of devices take minutes without JIT.
+pytestmark = pytest.mark.slow
+
 # Two searches for the same optimum end with prices that differ by their step tolerance, and energies by its square.
 SAME_ENERGY = 1e-12
 COUNT = LARGE + BLOCK // 2 + 17

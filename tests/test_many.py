@@ -20,6 +20,7 @@ def test_each_answer_is_the_one_that_solve_gives(workers: int) -> None:
     assert answers == [fo.solve(*fleet) for fleet in fleets]
 
 
+@pytest.mark.slow
 def test_large_members_are_shared_out_to_threads() -> None:
     fleets = [paper(seed=seed, devices=count, bandwidth=1e6 * count) for seed, count in enumerate((20, 2500, 3000, 5))]
     assert fo.solve_many(fleets, workers=2) == [fo.solve(*fleet) for fleet in fleets]

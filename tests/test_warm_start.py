@@ -29,7 +29,7 @@ def faded(seed: int, devices: int) -> tuple[fo.Devices, fo.Constraints, fo.Task]
     return next_round, limits, task
 
 
-@pytest.mark.parametrize("devices", [1, 20, 300, LARGE + 5])
+@pytest.mark.parametrize("devices", [1, 20, 300, pytest.param(LARGE + 5, marks=pytest.mark.slow)])
 def test_the_plan_is_as_good_as_a_cold_one(devices: int) -> None:
     before = fo.solve(*paper(seed=4, devices=devices, bandwidth=1e6 * devices))
     cold, warm = fo.solve(*faded(4, devices)), fo.solve(*faded(4, devices), warm_start=before)
