@@ -44,7 +44,7 @@ def test_it_takes_fewer_evaluations() -> None:
     warm = fo.solve(*faded(4, 20), warm_start=fo.solve(*paper(seed=4)))
     assert cold is not None
     assert warm.gap <= 1e-9
-    # Counted: 4 evaluations cold, 3 warm, and 6.2 steps a device instead of 10.
+    # Counted: 4 evaluations cold, 3 warm, and 6.0 steps a device instead of 9.9.
     devices, limits, task = faded(4, 20)
     started = solve_joint(make_instance(devices, limits, task), warm=_warm(devices, fo.solve(*paper(seed=4))))
     assert started is not None

@@ -20,7 +20,7 @@ from fimi_opt.types import Constraints, Devices, Task, check_instance
 METHODS = ("exact", "cross-entropy")
 # A plan that misses a limit by more, relative to the limit, is not returned.
 VIOLATION_LIMIT = 1e-9
-# Where the gap stays open, the bound is tried again at the devices' best answers by bisection: some 40 us a device.
+# Where the gap stays open, the bound is tried again at the devices' best answers by bisection: some 110 us a device.
 MOST_BISECTED = 20_000
 # A bound above the energy by more than barely feasible limits make of rounding is a fault of ours.
 BROKEN = 1e-6

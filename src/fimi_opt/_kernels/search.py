@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 NEWTON, NESTED, ONE, DONE, FAILED = 0, 1, 2, 3, 4
 
-# 8 evaluations are usual in NEWTON, 20 to 150 in NESTED; the bound only has to exist.
+# 4 evaluations are usual in NEWTON, 20 to 150 in NESTED; the bound only has to exist.
 MAX_EVALUATIONS = 1000
 MAX_NEWTON = 40
 # A Newton step this small leaves a gap of its square, far below rounding, where demand is smooth; where a limit hangs
