@@ -169,10 +169,9 @@ def test_bound_reads_two_prices_only() -> None:
 # Imports the certificate alone, without the package's __init__, and refuses the solver and its kernels. (plan.py
 # imports the category allocator, for `synthetic_by_class`; it and its kernel are no part of the search.)
 ALONE = """
-import json, sys, types
-package = types.ModuleType("fimi_opt")
-package.__path__ = [sys.argv[1]]
-sys.modules["fimi_opt"] = package
+import importlib.util, json, sys
+spec = importlib.util.spec_from_file_location("fimi_opt", sys.argv[1] + "/__init__.py")
+sys.modules["fimi_opt"] = importlib.util.module_from_spec(spec)  # the package, its own imports not run
 
 class Refuse:
     def find_spec(self, name, path=None, target=None):

@@ -19,6 +19,7 @@ from fimi_opt.solvers.cross_entropy import CrossEntropy, Iteration
 from fimi_opt.solvers.data_amounts import DataAmounts, allocate_data
 from fimi_opt.tasks import PAPER_TASK
 from fimi_opt.types import THERMAL_NOISE_DENSITY, Constraints, Devices, LearningCurve, Task
+from fimi_opt.warming import warm_up
 
 __version__ = "0.1.0"
 
@@ -55,4 +56,5 @@ __all__ = [
     "solve",
     "solve_many",
     "verify",
+    "warm_up",
 ]

@@ -12,9 +12,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.linalg import solve_triangular
-from scipy.optimize import bisect
-from scipy.special import gammainc
 
 from fimi_opt._checks import RANGES, positive_scalar, real, to_array, warn_implausible
 from fimi_opt.errors import InvalidInputError
@@ -301,6 +298,8 @@ def _search(data: _Data, ends: tuple[float, float]) -> tuple[_Point, float]:
 
 def _root(low: float, high: float, data: _Data) -> float:
     """Where the sum of squares stops falling, in a cell of which it does."""
+    from scipy.optimize import bisect  # scipy is imported where it is used: it takes longer than all else here
+
     return float(bisect(lambda beta: _profile(beta, data).slope, low, high, xtol=_ROOT_XTOL, rtol=_ROOT_RTOL))
 
 
@@ -314,6 +313,8 @@ def _profile(beta: float, data: _Data) -> _Point:
 
 def _shape(beta: float, data: _Data) -> tuple[Floats, Floats]:
     """Columns h = (1 - x**-beta) / beta and -dh/dbeta, (n,): incomplete gamma functions, free of cancellation."""
+    from scipy.special import gammainc
+
     t = beta * data.log_size
     bend: Floats = np.asarray(gammainc(2.0, t), np.float64) / beta**2
     return -np.expm1(-t) / beta, bend
@@ -329,6 +330,8 @@ def _unit_errors(point: _Point, data: _Data, log_least: float) -> Floats:
 
     In (level, decay, beta), whose Jacobian is well conditioned, and propagated: ``(J^T J)^-1 = R^-1 R^-T``.
     """
+    from scipy.linalg import solve_triangular
+
     beta, decay = point.beta, point.decay
     h, bend = _shape(beta, data)
     jacobian = data.weight[:, None] * np.column_stack([np.ones_like(h), -h, decay * bend])

@@ -26,10 +26,13 @@ class Status(enum.Enum):
         "feasible: every limit is kept, but the lower bound leaves the gap open",
         "use the plan, or move a limit by 1e-6 of itself: barely feasible limits have prices too large to certify",
     )
-
     FEASIBLE_SEARCH = (
         "feasible: every limit is kept, and the optimum is within the certified gap",
         'use method="exact" for the optimum, or give the search more samples or iterations',
+    )
+    INTEGER = (
+        "integer: whole samples, every limit kept; the gap is against the bound without whole samples",
+        "nothing to do: whole samples cost this much at most",
     )
 
     @property

@@ -1,5 +1,6 @@
 """solve(): search, fall back on the search that cannot fail, certify."""
 
+import functools
 import math
 
 import numpy as np
@@ -10,10 +11,11 @@ from fimi_opt.certificate import Judgement, Split, judge, lower_bound
 from fimi_opt.errors import InvalidInputError, NumericalError
 from fimi_opt.feasibility import check
 from fimi_opt.plan import Plan, Prices, Status
+from fimi_opt.rounding import rounded
 from fimi_opt.solvers.cross_entropy import CrossEntropy, Iteration, Stop, search_splits
-from fimi_opt.solvers.instance import Instance, make_instance
+from fimi_opt.solvers.instance import Problem, form_instance, state_problem
 from fimi_opt.solvers.joint import JointSolution, WarmStart, solve_joint
-from fimi_opt.solvers.large import LARGE, solve_large
+from fimi_opt.solvers.smooth import solve_smooth
 from fimi_opt.tasks import PAPER_TASK
 from fimi_opt.types import Constraints, Devices, Task, check_instance
 
@@ -34,6 +36,7 @@ def solve(
     method: str = "exact",
     *,
     tol: float = 1e-9,
+    integer: bool = False,
     warm_start: Plan | None = None,
     search: CrossEntropy = DEFAULT_SEARCH,
     stop: Stop | None = None,
@@ -55,6 +58,9 @@ def solve(
         optimum, as a baseline; its lower bound and prices are the exact method's.
     tol
         Certified relative gap up to which the plan's status is optimal, > 0.
+    integer
+        Whether to plan whole samples (:mod:`fimi_opt.rounding`): the energy least for whole amounts or close to it,
+        certified against the same lower bound. With the exact method only.
     warm_start
         A plan for the same devices in other circumstances, such as the last round's channels: the search starts from
         it. The answer is the same to the certified gap, not to the last bit.
@@ -90,17 +96,19 @@ def solve(
     >>> fo.solve(devices, fo.Constraints(0.2, rounds=200, max_latency=60.0, bandwidth=3e6, max_synthetic=2000)).status
     <Status.OPTIMAL: ...>
     """
-    _check_arguments(devices, constraints, task, method, tol)
+    _check_arguments(devices, constraints, task, method, tol, integer)
     _check_search(search, stop, rng)
     threads = check_workers(workers)
-    instance = make_instance(devices, constraints, task, threads)
+    problem = state_problem(devices, constraints, task)
     warm = _warm(devices, warm_start)
-    found, (energy, bound, violation) = _exact(devices, constraints, task, instance, tol, threads, warm)
+    found, (energy, bound, violation) = _exact(devices, constraints, task, problem, tol, threads, warm)
     prices, rows, history = _prices(devices, found), found.rows, tuple[Iteration, ...]()
     if energy - bound > tol * energy and len(devices) <= MOST_BISECTED:
         bound = max(bound, lower_bound(devices, constraints, task, prices))
     if method == "cross-entropy":
-        rows, history = search_splits(instance, search, stop, np.random.default_rng(rng), threads)
+        rows, history = search_splits(
+            form_instance(problem, threads), search, stop, np.random.default_rng(rng), threads
+        )
         energy, _, violation = _judge(devices, constraints, task, found._replace(rows=rows), threads)
     if not violation <= VIOLATION_LIMIT:
         raise NumericalError(
@@ -114,26 +122,27 @@ def solve(
     if energy - bound > tol * energy:
         status = Status.FEASIBLE if method == "exact" else Status.FEASIBLE_SEARCH
     bound = min(bound, energy)
-    return Plan(gen, f, b, p, bound, prices, status, method, devices, constraints, task, history=history)
+    plan = Plan(gen, f, b, p, bound, prices, status, method, devices, constraints, task, history=history)
+    return rounded(plan, functools.partial(solve, tol=tol, workers=workers)) if integer else plan
 
 
 def _exact(
     devices: Devices,
     constraints: Constraints,
     task: Task,
-    instance: Instance,
+    problem: Problem,
     tol: float,
     threads: int,
     warm: WarmStart | None,
 ) -> tuple[JointSolution, Judgement]:
     """Search for the optimum, the quick ways first, and judge what was found."""
-    if len(devices) >= LARGE:
-        found = solve_large(instance, threads, warm)
-        if found is not None:
-            judged = _judge(devices, constraints, task, found, threads)
-            if judged.violation <= VIOLATION_LIMIT and judged.energy - judged.lower_bound <= tol * judged.energy:
-                return found, judged
-    found = solve_joint(instance, warm=warm)
+    found = solve_smooth(problem, threads, warm)
+    if found is not None:
+        judged = _judge(devices, constraints, task, found, threads)
+        if judged.violation <= VIOLATION_LIMIT and judged.energy - judged.lower_bound <= tol * judged.energy:
+            return found, judged
+    instance = form_instance(problem, threads)
+    found = solve_joint(instance)
     if found is None:
         found = solve_joint(*check(devices, constraints, task, instance))
     if found is None:
@@ -162,12 +171,18 @@ def _judge(devices: Devices, constraints: Constraints, task: Task, found: JointS
     return judge(devices, constraints, task, found.rows, _prices(devices, found), Split(*found.split), threads)
 
 
-def _check_arguments(devices: Devices, constraints: Constraints, task: Task, method: str, tol: float) -> None:
+def _check_arguments(
+    devices: Devices, constraints: Constraints, task: Task, method: str, tol: float, integer: bool
+) -> None:
     check_instance(devices, constraints, task)
     if method not in METHODS:
         raise InvalidInputError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
     if not real("tol", tol) > 0:
         raise InvalidInputError(f"tol must be positive, got {tol!r}")
+    if not isinstance(integer, bool | np.bool_):
+        raise InvalidInputError(f"integer must be True or False, got {integer!r}")
+    if integer and method != "exact":
+        raise InvalidInputError(f'integer plans need method="exact", got {method!r}')
 
 
 def _check_search(search: CrossEntropy, stop: Stop | None, rng: object) -> None:

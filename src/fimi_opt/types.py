@@ -265,8 +265,12 @@ def most_synthetic(constraints: Constraints, count: int) -> Floats:
     ValueError
         If `constraints.max_synthetic` has neither one value nor one per device.
     """
-    most = np.atleast_1d(np.asarray(constraints.max_synthetic, np.float64))
-    if np.ndim(constraints.max_synthetic) and most.shape != (count,):
+    most = constraints.max_synthetic
+    if not isinstance(most, np.ndarray):
+        one = np.array([most])
+        one.flags.writeable = False
+        return one
+    if most.shape != (count,):
         raise InvalidInputError(f"max_synthetic has shape {most.shape}, but the devices need ({count},)")
     return most
 

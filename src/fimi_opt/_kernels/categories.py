@@ -1,11 +1,12 @@
 """The tie rule of the integer category allocation: which of the equally filled classes get the remainder."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from fimi_opt._jit import kernel
 
-@njit(cache=True, nogil=True, error_model="numpy")
+
+@kernel
 def share_out(
     tied: NDArray[np.bool_],
     remainder: NDArray[np.int64],
@@ -61,7 +62,7 @@ def share_out(
     return extra
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def even_out(
     tied: NDArray[np.bool_],
     extra: NDArray[np.bool_],

@@ -15,8 +15,7 @@ where power is scarce b_min is of the order 1 / y.
 import math
 from typing import NamedTuple
 
-from numba import njit
-
+from fimi_opt._jit import kernel
 from fimi_opt._kernels.exponential import exponentials
 from fimi_opt._kernels.lambertw import slack_exponent, upload_exponent
 
@@ -114,7 +113,7 @@ FREE, LOCAL, MOST, REACH = 0, 1, 2, 3
 _LOG_2, _LOG_3 = math.log(2.0), math.log(3.0)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def upload_side(dev: Device, shared: Shared, y: float, w: float) -> Upload:
     """Best efficiency v for the bandwidth price w at upload time u_lo + y, the power limit kept."""
     s = shared.s
@@ -137,7 +136,7 @@ def upload_side(dev: Device, shared: Shared, y: float, w: float) -> Upload:
     return Upload(v, b, value, worth * (m + 1.0 - bend) / value, b * m / u, 0.0)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def compute_side(dev: Device, shared: Shared, t: float, log_t: float, log_nu: float) -> Compute:
     """Best data amount for the price of error e^log_nu at compute time t, the frequency limit kept; in logarithms."""
     beta = shared.beta
@@ -154,7 +153,7 @@ def compute_side(dev: Device, shared: Shared, t: float, log_t: float, log_nu: fl
     return Compute(held, log_D, _LOG_2 + dev.log_a + 3.0 * (log_D - log_t), 0.0, p)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def data_of(dev: Device, shared: Shared, comp: Compute, t: float, log_nu: float) -> Data:
     """Data amount and error of the compute side, and how the error answers to time and to its own price."""
     beta = shared.beta
@@ -169,13 +168,13 @@ def data_of(dev: Device, shared: Shared, comp: Compute, t: float, log_nu: float)
     return Data(math.exp(comp.log_D), e, 2.0 * each / t, each * math.exp(-log_nu))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def room(dev: Device, T: float) -> float:
     """Time t + y that is left to share once full power has its least upload time; 0 or less where there is none."""
     return T - dev.h / dev.P
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def least_split(dev: Device, T: float) -> float:
     """Return the least x = ln(t / y) that f_max leaves; inf where it leaves none."""
     t_lo = dev.D_lo / dev.F
@@ -183,7 +182,7 @@ def least_split(dev: Device, T: float) -> float:
     return math.log(t_lo / y_hi) if y_hi > 0.0 else math.inf
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def split_times(x: float, room: float) -> tuple[float, float, float]:
     """Return t, y and ln t from x = ln(t / y) and t + y = room, each accurate however small it is."""
     if x < 0.0:
@@ -195,7 +194,7 @@ def split_times(x: float, room: float) -> tuple[float, float, float]:
     return t, t * ratio, math.log(t)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def kink_balance(dev: Device, shared: Shared, t_cap: float, log_nu: float, value: float) -> tuple[float, float]:
     """Balances just below and above t_cap = D_hi / F, where more time stops to mean more data: the one kink in t.
 
@@ -208,7 +207,7 @@ def kink_balance(dev: Device, shared: Shared, t_cap: float, log_nu: float, value
     return math.log((value + rise) / worth), math.log(value / (2.0 * rise))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def respond(dev: Device, shared: Shared, log_nu: float, w: float, x: float) -> tuple[Response, int]:
     """Minimise one device's Lagrangian from the start x; also return the number of evaluations."""
     u_lo = dev.h / dev.P
@@ -263,7 +262,7 @@ def respond(dev: Device, shared: Shared, log_nu: float, w: float, x: float) -> t
                 lo = max(lo, x_cap)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _last_step(
     dev: Device,
     shared: Shared,

@@ -8,13 +8,13 @@ With s = S ln 2, u the upload time, b the bandwidth, v = s / (b u) and h = N0 s 
 
 import math
 
-from numba import njit
+from fimi_opt._jit import kernel
 
 # Below this v the closed forms cancel more digits than the series loses.
 _SERIES_BELOW = 0.5
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def exponentials(v: float) -> tuple[float, float]:
     """Return e^v - 1 and G(v) = e^v (v - 1) + 1 without cancellation, for v >= 0."""
     if v >= _SERIES_BELOW:

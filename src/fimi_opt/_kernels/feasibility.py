@@ -8,9 +8,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from fimi_opt._jit import kernel
 from fimi_opt._kernels.device import MAX_STEPS, X_MAX, Device, Shared, room, split_times
 from fimi_opt._kernels.device import least_split as shortest_split
 from fimi_opt._kernels.exponential import exponentials
@@ -42,7 +42,7 @@ class Frontier(NamedTuple):
     b_T: float
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def full_power(dev: Device, s: float, y: float) -> FullPower:
     """Least bandwidth for the upload time h / P + y and how it falls with it: FIMI eq. (31), corrected."""
     u = dev.h / dev.P + y
@@ -53,7 +53,7 @@ def full_power(dev: Device, s: float, y: float) -> FullPower:
     return FullPower(b, b * m / u, m + 1.0 - (1.0 + v - m * v) * growth / marginal)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _balance(dev: Device, shared: Shared, log_price: float, x: float) -> tuple[float, float]:
     """Return ln of what more time costs in bandwidth over what it is worth in error, and the slope of it in x."""
     whole = room(dev, shared.T)
@@ -64,7 +64,7 @@ def _balance(dev: Device, shared: Shared, log_price: float, x: float) -> tuple[f
     return math.log(full.fall) - log_worth, slope / whole
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _least(dev: Device, shared: Shared, log_price: float, lo: float, hi: float, x: float) -> float:
     """Split x = ln(t/y) in [lo, hi] at which the device trades error for bandwidth at the given price."""
     if _balance(dev, shared, log_price, lo)[0] >= 0.0:
@@ -90,7 +90,7 @@ def _least(dev: Device, shared: Shared, log_price: float, lo: float, hi: float, 
     return x
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def least_split(fleet: Fleet, shared: Shared, log_price: float, x: Floats) -> Frontier:
     """Fill `x` with the splits for ln lambda (-inf: least bandwidth whatever the error; inf: least error); totals."""
     e = b = e_p = b_p = b_T = 0.0
@@ -123,7 +123,7 @@ def least_split(fleet: Fleet, shared: Shared, log_price: float, x: Floats) -> Fr
     return Frontier(e, b, e_p, b_p, b_T)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def trade(fleet: Fleet, shared: Shared, A: float, B: float, x: Floats) -> tuple[Frontier, int]:
     """Totals where errors sum to A (B infinite) or bandwidths to B (A infinite); splits into `x`, DONE or FAILED."""
     state = start(0.0, 0.0, ONE)
@@ -141,7 +141,7 @@ def trade(fleet: Fleet, shared: Shared, A: float, B: float, x: Floats) -> tuple[
     return totals, mode
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def times_of(fleet: Fleet, shared: Shared, x: Floats, t: Floats, y: Floats) -> None:
     """Fill t and y from x = ln(t/y)."""
     for i in range(x.size):

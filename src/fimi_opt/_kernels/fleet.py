@@ -4,9 +4,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from fimi_opt._jit import kernel
 from fimi_opt._kernels.device import Device, Shared, respond
 from fimi_opt._kernels.search import Sums
 
@@ -64,35 +64,38 @@ class Answer(NamedTuple):
     x_p2: Floats
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def empty_answer(count: int) -> Answer:
     """Room for the answers of so many devices, none of which has been asked yet."""
     table = np.zeros((7, count))
     return Answer(table[0], table[1], table[2], table[3], table[4], table[5], table[6])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def copy_of(answer: Answer) -> Answer:
     """Return a copy."""
     copy = empty_answer(answer.x.size)
-    copy.x[:], copy.t[:], copy.y[:], copy.D[:], copy.b[:] = answer.x, answer.t, answer.y, answer.D, answer.b
-    copy.x_p1[:], copy.x_p2[:] = answer.x_p1, answer.x_p2
+    # A loop: of an array's assignment numba compiles the message for shapes that do not fit as well.
+    for i in range(answer.x.size):
+        copy.x[i], copy.t[i], copy.y[i] = answer.x[i], answer.t[i], answer.y[i]
+        copy.D[i], copy.b[i] = answer.D[i], answer.b[i]
+        copy.x_p1[i], copy.x_p2[i] = answer.x_p1[i], answer.x_p2[i]
     return copy
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def fill_fleet(
     table: Floats,
     first: int,
     stop: int,
     cycles: float,
     s: float,
-    samples: Floats,
     coefficient: Floats,
     frequency: Floats,
+    noise: Floats,
     gain: Floats,
     power: Floats,
-    noise: Floats,
+    samples: Floats,
     most_synthetic: Floats,
 ) -> None:
     """Fill a block of the fleet's rows from the devices' own quantities; cycles = tau omega, s = S ln 2."""
@@ -111,7 +114,7 @@ def fill_fleet(
         table[9, i] = math.log(table[5, i])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def device_of(fleet: Fleet, i: int) -> Device:
     """Return the constants of one device."""
     return Device(
@@ -128,7 +131,7 @@ def device_of(fleet: Fleet, i: int) -> Device:
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def evaluate(
     fleet: Fleet, shared: Shared, price: Price, answer: Answer, first: int, stop: int
 ) -> tuple[float, float, float, float, float, int]:
@@ -151,7 +154,7 @@ def evaluate(
     return e, b, e_nu, e_w, b_w, steps
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def residuals(
     e: float, b: float, e_nu: float, e_w: float, b_w: float, supply: Supply, log_nu: float, log_w: float
 ) -> Sums:
@@ -160,7 +163,7 @@ def residuals(
     return Sums(math.log(e / supply.A), math.log(b / supply.B), nu * e_nu / e, w * e_w / e, nu * e_w / b, w * b_w / b)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def first_prices(fleet: Fleet, shared: Shared, supply: Supply) -> tuple[float, float]:
     """Prices (ln nu, ln w) at which a typical device would take its share: the search's start."""
     n = fleet.a.size

@@ -4,9 +4,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from fimi_opt._jit import kernel
 from fimi_opt._kernels.device import Shared
 from fimi_opt._kernels.exponential import exponentials
 from fimi_opt._kernels.fleet import Answer, Fleet, Price, Supply, copy_of, evaluate, first_prices, residuals
@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 AGREED = 1e-6
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def needs_no_synthetic(fleet: Fleet, shared: Shared, supply: Supply) -> bool:
     """Whether the local data alone meets the learning limit: then nu = 0 (the paper calls this case infeasible)."""
     total = 0.0
@@ -28,7 +28,7 @@ def needs_no_synthetic(fleet: Fleet, shared: Shared, supply: Supply) -> bool:
     return total <= supply.A
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def every_split_open(fleet: Fleet, shared: Shared) -> bool:
     """Whether f_max and P_max leave every device a time split at all."""
     longest = 0.0
@@ -37,7 +37,7 @@ def every_split_open(fleet: Fleet, shared: Shared) -> bool:
     return longest < shared.T
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def search_prices(fleet: Fleet, shared: Shared, supply: Supply, state: Floats, answer: Answer) -> tuple[int, int, int]:
     """Drive the search to its end; return its last mode, the evaluations and the inner steps it took."""
     evaluations = inner = 0
@@ -53,7 +53,7 @@ def search_prices(fleet: Fleet, shared: Shared, supply: Supply, state: Floats, a
         price = Price(state[P1], state[P2], d1, state[P2] - price.log_w)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def complete(fleet: Fleet, shared: Shared, supply: Supply, answer: Answer, log_w: float) -> tuple[float, float, int]:
     """Best data amounts and bandwidths for the answer's time split, limits kept: return ln nu, ln w and a code."""
     log_nu, code = fill_data(fleet, shared, answer.t, supply.A, answer.D)
@@ -63,7 +63,7 @@ def complete(fleet: Fleet, shared: Shared, supply: Supply, answer: Answer, log_w
     return log_nu, log_w, code
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def decision(fleet: Fleet, shared: Shared, cycles: float, answer: Answer) -> Floats:
     """Return rows synthetic samples, CPU frequency (Hz), bandwidth (Hz), transmit power (W) of the answer."""
     n = fleet.a.size
@@ -79,7 +79,7 @@ def decision(fleet: Fleet, shared: Shared, cycles: float, answer: Answer) -> Flo
     return rows
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def latency_price(fleet: Fleet, shared: Shared, answer: Answer, w: float) -> float:
     """Joules that one more second of the deadline saves: the sum of the upload sides' marginal values of time."""
     total = 0.0
@@ -96,7 +96,7 @@ def latency_price(fleet: Fleet, shared: Shared, answer: Answer, w: float) -> flo
     return total
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def total_energy(fleet: Fleet, shared: Shared, answer: Answer) -> float:
     """Joules of the fleet for one round, FIMI eq. (10)."""
     total = 0.0
@@ -119,7 +119,7 @@ class Outcome(NamedTuple):
     inner_steps: int
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def finish(fleet: Fleet, shared: Shared, supply: Supply, state: Floats, answer: Answer) -> tuple[bool, Answer]:
     """Complete the answer at the state's prices; return whether its own prices are the state's, and what it was.
 
@@ -131,14 +131,12 @@ def finish(fleet: Fleet, shared: Shared, supply: Supply, state: Floats, answer: 
     return code == SOLVED and log_nu <= state[P1] + AGREED and log_w <= state[P2] + AGREED, touch
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def quick(fleet: Fleet, shared: Shared, supply: Supply, answer: Answer, log_nu: float, log_w: float) -> Outcome:
-    """Newton from the prices, or the typical device's where they are NaN; once more where the plan asks for it."""
+@kernel
+def quick(fleet: Fleet, shared: Shared, supply: Supply, answer: Answer) -> Outcome:
+    """Newton from the typical device's prices; once more where the plan asks for it."""
     if not every_split_open(fleet, shared):
         return Outcome(False, 0.0, 0.0, 0.0, answer, 0, 0)
-    typical_nu, typical_w = first_prices(fleet, shared, supply)
-    log_nu = typical_nu if math.isnan(log_nu) else log_nu
-    log_w = typical_w if math.isnan(log_w) else log_w
+    log_nu, log_w = first_prices(fleet, shared, supply)
     mode = NEWTON
     if needs_no_synthetic(fleet, shared, supply):
         log_nu, mode = -math.inf, ONE

@@ -21,7 +21,7 @@ first of ln w, which has its root at w = 1.
 import math
 from typing import TypeAlias
 
-from numba import njit
+from fimi_opt._jit import kernel
 
 Coefficients: TypeAlias = tuple[float, float, float, float, float, float, float, float, float]
 
@@ -100,7 +100,7 @@ _E_REST = 1.4456468917292502e-16
 _SPLITTER = 134217729.0  # 2^27 + 1: Veltkamp's constant, cuts a double in two halves
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def w0(x: float) -> float:
     """Return the principal branch W0(x), the w >= -1 with w e^w = x, to 4 ulp.
 
@@ -129,7 +129,7 @@ def w0(x: float) -> float:
     return c - _log_w(c)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def wm1(x: float) -> float:
     """Return the lower branch W_-1(x), the w <= -1 with w e^w = x, to 3 ulp.
 
@@ -160,7 +160,7 @@ def wm1(x: float) -> float:
     return -math.inf if x == 0.0 else math.nan
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def upload_exponent(y: float) -> float:
     """Return the exponent at which one unit more of bandwidth saves as much as it costs, to 3 ulp.
 
@@ -188,7 +188,7 @@ def upload_exponent(y: float) -> float:
     return c - _log_w(c - 1.0)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def power_limited_exponent(k: float) -> float:
     """Return the exponent at which the upload needs all of the device's power, to 3 ulp.
 
@@ -217,7 +217,7 @@ def power_limited_exponent(k: float) -> float:
     return _full_power(-math.log(k), k)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def slack_exponent(k: float, slack: float) -> float:
     """Return :func:`power_limited_exponent` of k where slack = 1 - k, in (0, 1), is known better than k tells it.
 
@@ -229,7 +229,7 @@ def slack_exponent(k: float, slack: float) -> float:
     return _full_power(-math.log1p(-slack) if slack < 0.5 else -math.log(k), k)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _full_power(ell: float, k: float) -> float:
     """Root v of (e^v - 1)/v = 1/k from ell = ln(1/k) > 0."""
     if ell < _L_POWER:
@@ -238,7 +238,7 @@ def _full_power(ell: float, k: float) -> float:
     return ell + _log_v((ell - 1.0) + k)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _one_plus_ex(x: float) -> float:
     """Return 1 + e x to 1 ulp, however near x is to -1/e: Dekker's exact product, and e to 107 bits."""
     product = _E * x
@@ -249,14 +249,14 @@ def _one_plus_ex(x: float) -> float:
     return (1.0 + product) + (error + _E_REST * x)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _branch(twice_q: float) -> float:
     """Return z = 1 + W0(x) from 2 q = 2 (1 + e x) in [0, 7.5]."""
     t = math.sqrt(twice_q)
     return _reduced(t, t, _BRANCH_P, _BRANCH_Q, t)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _log_w(c: float) -> float:
     """Return ln w of the root w of w + ln w = c, for c >= 0."""
     if c < _C_SPLIT:
@@ -266,7 +266,7 @@ def _log_w(c: float) -> float:
     return _log_tail(c, -1.0)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _log_v(d: float) -> float:
     """Return ln v of the root v >= 1 of v - ln v = 1 + d, for d >= 0."""
     r = math.sqrt(2.0 * d)
@@ -275,7 +275,7 @@ def _log_v(d: float) -> float:
     return _log_tail(1.0 + d, 1.0)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _log_tail(c: float, sign: float) -> float:
     """Return r = ln(c + sign r) for c >= 15: three terms of the asymptotic series (error < 1e-3), one step of order 4.
 
@@ -294,20 +294,20 @@ def _log_tail(c: float, sign: float) -> float:
     return r + sign * w * (residual / slope) * ((q - residual) / (q - 2.0 * residual))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _reduced(lead: float, u: float, p: Coefficients, q: Coefficients, x: float) -> float:
     """Return lead / (1 + u p(x) / q(x)), with one division."""
     change = u * _polynomial(p, x)
     return lead - lead * (change / (_polynomial(q, x) + change))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _ratio(p: Coefficients, q: Coefficients, x: float) -> float:
     """Return p(x) / q(x)."""
     return _polynomial(p, x) / _polynomial(q, x)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _polynomial(c: Coefficients, x: float) -> float:
     """Return sum of c_j x^j (in Estrin's order, half of Horner's latency)."""
     x2 = x * x

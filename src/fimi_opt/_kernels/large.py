@@ -1,108 +1,235 @@
-"""Blocks of a large fleet: where its devices start, and how their answers become a plan; one pass each."""
-
-import math
+"""Blocks of a large fleet: where its devices start, their steps, and how they become a plan; one pass each."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from fimi_opt._elementary import exp, log
+from fimi_opt._jit import inlined, kernel
 from fimi_opt._kernels.device import Shared
-from fimi_opt._kernels.exponential import exponentials
-from fimi_opt._kernels.fleet import Answer, Fleet
+from fimi_opt._kernels.lanes import (
+    BAND,
+    BY_NU,
+    BY_W,
+    DATA,
+    LEAST_SHARE,
+    LOG_A,
+    LOG_LO,
+    MARKED,
+    SIZE,
+    STEP,
+    TIME,
+    UPLOAD,
+    WIDTH,
+    E,
+    Given,
+    H,
+    V,
+    answer,
+    approach,
+    begin,
+    demand,
+    load,
+    load_logarithms,
+    movable,
+    settle,
+)
 
 Floats = NDArray[np.float64]
 
-# Terms of the quadratic in (ln a, ln h, ln D_lo) that the starts are fitted with.
-TERMS = 10
-# A device within this part of a bound is held by it: scaling the others leaves it alone.
-_HELD = 1e-9
+# Monomials of (ln a, ln h, ln D_lo) up to the third degree: a fleet's efficiencies to 2 % at worst, 0.2 % on average.
+TERMS = 20
+# Balance that a pass over the fleet leaves at worst: a further step of some lanes costs less than a further pass.
+_ROUGH = 1e-2
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def term(fleet: Fleet, i: int, values: Floats) -> None:
-    """Fill `values` with the terms of one device."""
-    a, h, d = fleet.log_a[i], math.log(fleet.h[i]), fleet.log_D_lo[i]
-    values[0], values[1], values[2], values[3] = 1.0, a, h, d
-    values[4], values[5], values[6] = a * a, h * h, d * d
-    values[7], values[8], values[9] = a * h, a * d, h * d
+@inlined
+def _monomials(a: float, h: float, d: float, weights: Floats) -> float:
+    """Value of the fit at one device, Horner's way."""
+    k = weights
+    by_d = k[3] + h * (k[4] + h * k[5] + d * k[6]) + d * (k[7] + d * k[8])
+    by_h = k[1] + h * (k[2] + h * k[9])
+    by_a = k[10] + a * (k[11] + a * k[12]) + h * (k[13] + h * k[14] + a * k[15] + d * k[16]) + d * (k[17] + d * k[18])
+    return float(k[0] + h * by_h + d * by_d + a * (by_a + a * d * k[19]))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def terms(fleet: Fleet) -> Floats:
-    """Terms of every device, rows."""
-    table = np.empty((fleet.a.size, TERMS))
-    for i in range(fleet.a.size):
-        term(fleet, i, table[i])
-    return table
+@kernel
+def _terms(a: float, h: float, d: float, values: Floats) -> None:
+    """Fill the monomials of one device, in the order of the weights."""
+    values[0], values[1], values[2], values[3], values[4] = 1.0, h, h * h, d, d * h
+    values[5], values[6], values[7], values[8], values[9] = d * h * h, d * d * h, d * d, d * d * d, h * h * h
+    values[10], values[11], values[12], values[13], values[14] = a, a * a, a * a * a, a * h, a * h * h
+    values[15], values[16], values[17], values[18], values[19] = a * a * h, a * d * h, a * d, a * d * d, a * a * d
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def fitted_starts(fleet: Fleet, weights: Floats, x: Floats, first: int, stop: int) -> None:
-    """Fill the starts x = ln(t / y) of a block from the fit."""
+@kernel
+def fitted(given: Given, cycles: float, shared: Shared, rows: Floats, split: Floats) -> tuple[Floats, Floats]:
+    """What a fit of starts is made from: features ln a, ln h, ln D_lo of each device, rows, and the plan's ln v."""
+    count = given.samples.size
+    features, log_v = np.empty((3, count)), np.empty(count)
+    lanes = np.empty(SIZE)
+    for i in range(0, count, WIDTH):
+        n = min(WIDTH, count - i)
+        load(lanes, given, i, n, cycles, shared.s)
+        load_logarithms(lanes, n)
+        for j in range(n):
+            features[0, i + j], features[1, i + j] = lanes[LOG_A + j], log(lanes[H + j])
+            features[2, i + j] = lanes[LOG_LO + j]
+            log_v[i + j] = log(shared.s / (rows[2, i + j] * split[1, i + j]))
+    return features, log_v
+
+
+@kernel
+def normal_equations(features: Floats, log_v: Floats) -> tuple[Floats, Floats]:
+    """Matrix and right-hand side of the least-squares fit of ln v to the features, rows (ln a, ln h, ln D_lo)."""
+    matrix, right = np.zeros((TERMS, TERMS)), np.zeros(TERMS)
     values = np.empty(TERMS)
-    for i in range(first, stop):
-        term(fleet, i, values)
-        total = 0.0
+    for i in range(log_v.size):
+        _terms(features[0, i], features[1, i], features[2, i], values)
         for k in range(TERMS):
-            total += weights[k] * values[k]
-        x[i] = total
+            right[k] += values[k] * log_v[i]
+            for m in range(TERMS):
+                matrix[k, m] += values[k] * values[m]
+    return matrix, right
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def movable(
-    fleet: Fleet, shared: Shared, answer: Answer, w: float, first: int, stop: int
-) -> tuple[float, float, float, float, float]:
-    """Sums over a block: errors, those of devices whose data no bound holds, bandwidths, those that no power holds.
-
-    The fifth is the value of one second more of the deadline (J/s), as :func:`fimi_opt._kernels.joint.latency_price`.
-    """
-    errors = free_errors = bands = free_bands = value = 0.0
-    for i in range(first, stop):
-        D, b = answer.D[i], answer.b[i]
-        e = shared.alpha * math.exp(-shared.beta * math.log(D))
-        errors += e
-        cap = min(fleet.D_hi[i], fleet.F[i] * answer.t[i])
-        if fleet.D_lo[i] * (1.0 + _HELD) < D < cap * (1.0 - _HELD):
-            free_errors += e
-        u = fleet.h[i] / fleet.P[i] + answer.y[i]
-        v = shared.s / (b * u)
-        growth, marginal = exponentials(v)
-        slope = fleet.h[i] * marginal / (u * v)
-        bands += b
-        value += slope
-        if growth * fleet.h[i] < v * fleet.P[i] * u * (1.0 - _HELD):
-            free_bands += b
-        else:
-            value += max(w * shared.s / (fleet.h[i] * u * marginal) - 1.0, 0.0) * (slope + fleet.P[i])
-    return errors, free_errors, bands, free_bands, value
+@kernel
+def _begin_fitted(lanes: Floats, n: int, weights: Floats, centre: Floats, scale: Floats) -> None:
+    """Start every device at its fitted efficiency."""
+    for j in range(n):
+        a = (lanes[LOG_A + j] - centre[0]) * scale[0]
+        h = (log(lanes[H + j]) - centre[1]) * scale[1]
+        d = (lanes[LOG_LO + j] - centre[2]) * scale[2]
+        lanes[V + j] = exp(_monomials(a, h, d, weights))
+        lanes[STEP + j] = lanes[BY_NU + j] = lanes[BY_W + j] = lanes[MARKED + j] = 0.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def settle(
-    fleet: Fleet,
-    shared: Shared,
+@kernel
+def _start(lanes: Floats, first: int, n: int, shared: Shared, w: float, times: Floats, fit: Floats) -> None:
+    """Start devices from compute times or, where there are none, from a fit: rows weights, centre and scale."""
+    if times.size:
+        for j in range(n):
+            lanes[UPLOAD + j] = max(shared.T - times[first + j], LEAST_SHARE * shared.T)
+        begin(lanes, n, shared.s, w)
+    else:
+        _begin_fitted(lanes, n, fit[0], fit[1], fit[2])
+
+
+@kernel
+def _enter(lanes: Floats, rows: Floats, split: Floats, first: int, n: int) -> None:
+    """Bring in the state: V, STEP, BY_NU, BY_W in `rows`, MARKED in `split`, where the plan will be."""
+    for k in range(4):
+        row = rows[k, first : first + n]
+        for j in range(n):
+            lanes[V + k * WIDTH + j] = row[j]
+    marked = split[0, first : first + n]
+    for j in range(n):
+        lanes[MARKED + j] = marked[j]
+
+
+@kernel
+def _leave(lanes: Floats, rows: Floats, split: Floats, first: int, n: int) -> None:
+    for k in range(4):
+        row = rows[k, first : first + n]
+        for j in range(n):
+            row[j] = lanes[V + k * WIDTH + j]
+    marked = split[0, first : first + n]
+    for j in range(n):
+        marked[j] = lanes[MARKED + j]
+
+
+@kernel
+def sweep(
+    given: Given,
+    rows: Floats,
+    split: Floats,
+    times: Floats,
+    fit: Floats,
     cycles: float,
-    answer: Answer,
+    shared: Shared,
+    log_nu: float,
+    w: float,
+    d1: float,
+    d2: float,
+    fresh: bool,
+    first: int,
+    stop: int,
+) -> tuple[float, float, float, float, float, float, int, float, float]:
+    """Step every device of a block, lanes that are far off more than once; a fresh one is started first.
+
+    Returns the totals, the worst balance, the steps, and of a fresh one its `demand`.
+    """
+    lanes = np.empty(SIZE)
+    e = b = e_1 = e_2 = b_2 = off = local = longest = 0.0
+    steps = 0
+    for i in range(first, stop, WIDTH):
+        n = min(WIDTH, stop - i)
+        load(lanes, given, i, n, cycles, shared.s)
+        load_logarithms(lanes, n)
+        if fresh:
+            local, longest = demand(lanes, n, shared, local, longest)
+            _start(lanes, i, n, shared, w, times, fit)
+        else:
+            _enter(lanes, rows, split, i, n)
+        part, taken = approach(lanes, n, shared, log_nu, w, d1, d2, not fresh, _ROUGH)
+        steps += n * taken
+        _leave(lanes, rows, split, i, n)
+        e, b, e_1, e_2, b_2 = e + part.e, b + part.b, e_1 + part.e_1, e_2 + part.e_2, b_2 + part.b_2
+        off, steps = max(off, part.off), steps + part.steps
+    return e, b, e_1, e_2, b_2, off, steps, local, longest
+
+
+@kernel
+def answers(
+    given: Given,
+    rows: Floats,
+    split: Floats,
+    cycles: float,
+    shared: Shared,
+    log_nu: float,
+    w: float,
+    d1: float,
+    d2: float,
+    first: int,
+    stop: int,
+) -> tuple[float, float, float, float, float]:
+    """Take the last change: fill a block of D and b (rows 0 and 2), t and u (split); return what can be moved."""
+    lanes = np.empty(SIZE)
+    e = free_e = b = free_b = value = 0.0
+    for i in range(first, stop, WIDTH):
+        n = min(WIDTH, stop - i)
+        load(lanes, given, i, n, cycles, shared.s)
+        _enter(lanes, rows, split, i, n)
+        answer(lanes, n, shared, log_nu, w, d1, d2)
+        part = movable(lanes, n, shared, w)
+        for j in range(n):
+            split[0, i + j], split[1, i + j] = lanes[TIME + j], lanes[UPLOAD + j]
+            rows[0, i + j], rows[2, i + j] = lanes[DATA + j], lanes[BAND + j]
+        e, free_e, b, free_b = e + part.e, free_e + part.free_e, b + part.b, free_b + part.free_b
+        value += part.value
+    return e, free_e, b, free_b, value
+
+
+@kernel
+def settled(
+    given: Given,
+    rows: Floats,
+    split: Floats,
+    cycles: float,
+    shared: Shared,
     more_data: float,
     more_band: float,
-    rows: Floats,
     first: int,
     stop: int,
 ) -> None:
-    """Scale the free data amounts and bandwidths of a block and fill its decision: D_gen, f (Hz), b (Hz), P (W)."""
-    for i in range(first, stop):
-        D, t = answer.D[i], answer.t[i]
-        cap = min(fleet.D_hi[i], fleet.F[i] * t)
-        if fleet.D_lo[i] * (1.0 + _HELD) < D < cap * (1.0 - _HELD):
-            D = min(max(D * (1.0 + more_data), fleet.D_lo[i]), cap)
-        u = fleet.h[i] / fleet.P[i] + answer.y[i]
-        v = shared.s / (answer.b[i] * u)
-        growth, _ = exponentials(v)
-        if growth * fleet.h[i] < v * fleet.P[i] * u * (1.0 - _HELD):
-            answer.b[i] *= 1.0 + more_band
-            v = shared.s / (answer.b[i] * u)
-            growth, _ = exponentials(v)
-        rows[0, i] = max(D - fleet.D_lo[i], 0.0)
-        rows[1, i] = min(D / t, fleet.F[i]) * cycles
-        rows[2, i] = answer.b[i]
-        rows[3, i] = min(fleet.h[i] * growth / (v * u), fleet.P[i])
+    """Scale what no bound holds and fill a block's decision: D_gen, f (Hz), b (Hz), P (W)."""
+    lanes = np.empty(SIZE)
+    for i in range(first, stop, WIDTH):
+        n = min(WIDTH, stop - i)
+        load(lanes, given, i, n, cycles, shared.s)
+        for j in range(n):
+            lanes[TIME + j], lanes[UPLOAD + j] = split[0, i + j], split[1, i + j]
+            lanes[DATA + j], lanes[BAND + j] = rows[0, i + j], rows[2, i + j]
+        settle(lanes, n, shared, cycles, more_data, more_band)
+        for k in range(4):
+            for j in range(n):
+                rows[k, i + j] = lanes[E + k * WIDTH + j]

@@ -13,8 +13,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from fimi_opt._jit import kernel
 
 NEWTON, NESTED, ONE, DONE, FAILED = 0, 1, 2, 3, 4
 
@@ -49,7 +50,7 @@ TOL = 14
 STATE_SIZE = 15
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def start(p1: float, p2: float, mode: int) -> NDArray[np.float64]:
     """State of a search that begins at prices e^p1, e^p2."""
     state = np.empty(STATE_SIZE)
@@ -61,13 +62,13 @@ def start(p1: float, p2: float, mode: int) -> NDArray[np.float64]:
     return state
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def sharpen(state: NDArray[np.float64]) -> None:
     """Let a search that has ended go on in NEWTON to the last digit."""
     state[MODE], state[BEST], state[HALVED], state[TOL] = NEWTON, math.inf, 0, LAST_STEP_TOL
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def bracketed_step(p: float, r: float, slope: float, lo: float, hi: float, last: float) -> float:
     """Next step of a Newton search for the root of a falling function, kept inside (lo, hi) and contracting."""
     # While there is no bracket the longest step doubles, so that far roots are reached as well.
@@ -85,7 +86,7 @@ def bracketed_step(p: float, r: float, slope: float, lo: float, hi: float, last:
     return step
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def advance(state: NDArray[np.float64], sums: Sums) -> int:
     """Take one step of the search from the totals at the state's prices; return the mode it is in."""
     state[COUNT] += 1
@@ -102,7 +103,7 @@ def advance(state: NDArray[np.float64], sums: Sums) -> int:
     return mode
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _newton(state: NDArray[np.float64], sums: Sums) -> int:
     merit = max(abs(sums.r1), abs(sums.r2))
     if merit > 0.9 * state[BEST]:
@@ -129,7 +130,7 @@ def _newton(state: NDArray[np.float64], sums: Sums) -> int:
     return NEWTON
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _inner(state: NDArray[np.float64], sums: Sums) -> int:
     """One step of the search for p2 with p1 kept; DONE when demand meets supply."""
     p, r = state[P2], sums.r2
@@ -150,7 +151,7 @@ def _inner(state: NDArray[np.float64], sums: Sums) -> int:
     return int(state[MODE])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _nested(state: NDArray[np.float64], sums: Sums) -> int:
     """One step of the search for p1 along the curve on which p2 clears its own limit."""
     inner = _inner(state, sums)

@@ -3,9 +3,9 @@
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from fimi_opt._jit import kernel
 from fimi_opt._kernels.device import Shared
 from fimi_opt._kernels.fleet import Answer, Fleet, Supply, empty_answer
 from fimi_opt._kernels.joint import complete, total_energy
@@ -15,7 +15,7 @@ from fimi_opt._kernels.subproblems import SOLVED
 Floats = NDArray[np.float64]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def set_split(fleet: Fleet, shared: Shared, eta: Floats, answer: Answer) -> bool:
     """Fill the answer's t and y from the splits eta = t / T; return whether every device has time to upload at all."""
     open_ = True
@@ -26,7 +26,7 @@ def set_split(fleet: Fleet, shared: Shared, eta: Floats, answer: Answer) -> bool
     return open_
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def shortfall(fleet: Fleet, shared: Shared, supply: Supply, answer: Answer) -> float:
     """By what part of itself the split misses the learning limit or the band; 0 where it misses neither."""
     errors = bands = 0.0
@@ -40,7 +40,7 @@ def shortfall(fleet: Fleet, shared: Shared, supply: Supply, answer: Answer) -> f
     return max(errors / supply.A - 1.0, bands / supply.B - 1.0, 0.0)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def evaluate_splits(
     fleet: Fleet,
     shared: Shared,

@@ -3,9 +3,9 @@
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from fimi_opt._jit import kernel
 from fimi_opt._kernels.device import Shared
 from fimi_opt._kernels.exponential import exponentials
 from fimi_opt._kernels.fleet import Fleet
@@ -21,7 +21,7 @@ SOLVED, INFEASIBLE, STALLED = 0, 1, 2
 ROUNDING = 2e-15
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def fill_data(fleet: Fleet, shared: Shared, t: Floats, A: float, D: Floats) -> tuple[float, int]:
     """P6 exactly: fill `D` with the cheapest data amounts whose errors sum to A; return ln nu and a code.
 
@@ -41,7 +41,8 @@ def fill_data(fleet: Fleet, shared: Shared, t: Floats, A: float, D: Floats) -> t
         low += e_min[i]
         high += e_max[i]
     if high <= A:
-        D[:] = fleet.D_lo
+        for i in range(n):
+            D[i] = fleet.D_lo[i]
         return -math.inf, SOLVED
     if low > A * (1.0 + ROUNDING):
         return math.inf, INFEASIBLE
@@ -58,13 +59,13 @@ def fill_data(fleet: Fleet, shared: Shared, t: Floats, A: float, D: Floats) -> t
     return -(beta + 3.0) / beta * math.log(z), SOLVED
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _level(c: Floats, e_min: Floats, e_max: Floats, low: float, A: float) -> float:
     """Root z of sum clip(c z, e_min, e_max) = A, low = sum e_min <= A < sum e_max, by sorted breakpoints."""
     n = c.size
     points = np.empty(2 * n)
-    points[:n] = e_min / c
-    points[n:] = e_max / c
+    for i in range(n):
+        points[i], points[n + i] = e_min[i] / c[i], e_max[i] / c[i]
     order = np.argsort(points)
     fixed, slope = low, 0.0
     z = points[order[0]]
@@ -91,7 +92,7 @@ def _level(c: Floats, e_min: Floats, e_max: Floats, low: float, A: float) -> flo
     return float(max(z, (A - fixed) / slope) if slope > 0.0 else z)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def share_band(fleet: Fleet, shared: Shared, y: Floats, B: float, log_w: float, b: Floats) -> tuple[float, int]:
     """P7: fill `b` with the cheapest bandwidths that sum to B, from the start ln w; return ln w and a code.
 

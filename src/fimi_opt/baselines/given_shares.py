@@ -12,9 +12,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from fimi_opt._jit import kernel
 from fimi_opt._kernels.device import MAX_STEPS, Compute, Device, Shared, compute_side, data_of
 from fimi_opt._kernels.exponential import exponentials
 from fimi_opt._kernels.fleet import Fleet, device_of, first_prices
@@ -71,7 +71,7 @@ class SharesSolution(NamedTuple):
     latency: float
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def upload_value(dev: Device, shared: Shared, band: float, u: float) -> tuple[float, float]:
     """Marginal value of upload time -dE_com/du at a fixed bandwidth, and -dln/dln u of it."""
     v = shared.s / (band * u)
@@ -79,7 +79,7 @@ def upload_value(dev: Device, shared: Shared, band: float, u: float) -> tuple[fl
     return dev.h * marginal / (u * v), v * v * (growth + 1.0) / marginal
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _balance(
     dev: Device, shared: Shared, band: float, log_nu: float, x: float
 ) -> tuple[float, float, float, float, Compute]:
@@ -92,7 +92,7 @@ def _balance(
     return math.log(cost) - comp.log_pull, slope, t, u, comp
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _best_split(
     dev: Device, shared: Shared, band: float, log_nu: float, lo: float, hi: float, x: float
 ) -> tuple[float, bool]:
@@ -123,7 +123,7 @@ def _best_split(
     return x, False
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def answers(fleet: Fleet, shared: Shared, band: Floats, log_nu: float, x: Floats, split: Split) -> Totals:
     """Fill `x` and `split` with every device's best answer to the price; return the fleet's errors."""
     total = slope = 0.0
@@ -144,7 +144,7 @@ def answers(fleet: Fleet, shared: Shared, band: Floats, log_nu: float, x: Floats
     return Totals(total, math.exp(log_nu) * slope)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def search_price(
     fleet: Fleet, shared: Shared, band: Floats, limit: float, log_nu: float, x: Floats, split: Split
 ) -> tuple[float, int]:
@@ -158,7 +158,7 @@ def search_price(
     return float(state[P2]), mode
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def other_prices(fleet: Fleet, shared: Shared, band: Floats, log_nu: float, split: Split) -> tuple[float, float]:
     """What one hertz more on every device and one second more of the deadline save at the price's split."""
     per_hertz = per_second = 0.0

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from fimi_opt._checks import real, to_array
 from fimi_opt._threads import run_blocks
-from fimi_opt.certificate.planes import Fleet, Limits, Split, bound_of, measure
+from fimi_opt.certificate.lanes import Fleet, bound_block, judge_block
+from fimi_opt.certificate.planes import Limits, Split
 from fimi_opt.errors import InvalidInputError
 from fimi_opt.models import mean_error_limit
 from fimi_opt.types import Constraints, Devices, Task, check_instance, most_synthetic
@@ -36,7 +37,6 @@ Problem: TypeAlias = tuple[float, float, Fleet, Limits, float, float]
 _ROUNDINGS = 16 * 2.0**-52
 # Devices judged at a time: fixed, so that sums do not depend on the threads.
 BLOCK = 8192
-_NOTHING = (0.0, 0.0, 0.0, 0.0)
 
 
 def lower_bound(
@@ -82,13 +82,13 @@ def lower_bound(
     empty = np.empty(0)
     touch = Split(empty, empty, empty) if split is None else _inside(split, len(devices))
     problem = _problem(devices, constraints, task, prices)
-    return _dual(problem, [bound_of(*problem, touch, 0, len(devices))])
+    return _dual(problem, *bound_block(*problem, touch, 0, len(devices)))
 
 
 def _inside(split: Split, count: int) -> Split:
     """The split as arrays; outside the positive numbers the planes would not be tangents of a convex function."""
     given: object = split
-    rows = [to_array("split", row, (count,)) for row in split] if isinstance(given, tuple) else []
+    rows = [to_array("split", row, (count,)).copy() for row in split] if isinstance(given, tuple) else []
     if len(rows) != 3 or not all(np.all((row > 0) & np.isfinite(row)) for row in rows):
         raise InvalidInputError("split must be three arrays t, u, b of positive finite numbers")
     return Split(*rows)
@@ -118,23 +118,25 @@ def judge(
     """
     problem = _problem(devices, constraints, task, prices)
     count = len(devices)
-    measured, bounds = [_NOTHING] * -(-count // BLOCK), [(0.0, 0.0)] * -(-count // BLOCK)
+    if count <= BLOCK:
+        energy, errors, band, worst, least, terms = judge_block(*problem, decision, split, 0, count)
+    else:
+        parts = np.empty((-(-count // BLOCK), 6))
 
-    def run(first: int, stop: int) -> None:
-        measured[first // BLOCK] = measure(*problem[:4], decision, first, stop)
-        bounds[first // BLOCK] = bound_of(*problem, split, first, stop)
+        def run(first: int, stop: int) -> None:
+            parts[first // BLOCK] = judge_block(*problem, decision, split, first, stop)
 
-    run_blocks(run, count, BLOCK, workers)
+        run_blocks(run, count, BLOCK, workers)
+        energy, errors, band, _, least, terms = (math.fsum(column) for column in parts.T)
+        worst = float(parts[:, 3].max())
     limits = problem[3]
-    energy, errors, band = (math.fsum(part[k] for part in measured) for k in range(3))
-    worst = max(max(part[3] for part in measured), band / limits.B - 1, 1 - limits.A / errors)
-    return Judgement(energy, _dual(problem, bounds), worst if energy >= 0 else math.inf)
+    worst = max(worst, band / limits.B - 1, 1 - limits.A / errors)
+    return Judgement(energy, _dual(problem, least, terms), worst if energy >= 0 else math.inf)
 
 
-def _dual(problem: Problem, bounds: list[tuple[float, float]]) -> float:
-    """Value of the dual from its blocks' sums, less what rounding can have added to it."""
+def _dual(problem: Problem, total: float, size: float) -> float:
+    """Value of the dual from the planes' least values and terms, less what rounding can have added to it."""
     _, _, _, limits, nu, w = problem
-    total, size = (math.fsum(part[k] for part in bounds) for k in range(2))
     bound = math.fsum((total, -nu * limits.A, -w * limits.B))
     bound -= _ROUNDINGS * (size + nu * limits.A_size + w * limits.B)
     return bound if bound > 0 else 0.0
@@ -158,4 +160,4 @@ def _problem(devices: Devices, constraints: Constraints, task: Task, prices: Pri
     limits = Limits(curve.alpha, curve.beta, count * limit, size, constraints.bandwidth, constraints.max_latency)
     cycles = task.local_epochs * task.cycles_per_sample
     nats = task.update_bits * math.log(2.0)
-    return cycles, nats, fleet, limits, max(prices.error, 0.0) / count, max(prices.bandwidth, 0.0)
+    return cycles, nats, fleet, limits, max(float(prices.error), 0.0) / count, max(float(prices.bandwidth), 0.0)

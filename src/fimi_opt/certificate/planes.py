@@ -8,8 +8,10 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from fimi_opt._elementary import exp, growth, log
+from fimi_opt._jit import inlined, kernel
 
 Floats = NDArray[np.float64]
 
@@ -19,6 +21,9 @@ _CORNER = 1e-12
 _LOG_ENDS = 60.0
 # A free band (w = 0) asks for v = 0 and an infinite bandwidth: this is as good and stays finite.
 _LEAST_EFFICIENCY = 1e-100
+# e^v overflows a little above; where a plane touches is free, so it need not touch there.
+_MOST_EFFICIENCY = 690.0
+_ROUNDING = 2.0**-52
 # Halvings of a bracket in ln(t / y) or ln v that is at most 1,400 wide, to the last digit.
 _HALVINGS = 64
 
@@ -29,18 +34,6 @@ class Split(NamedTuple):
     t: Floats
     u: Floats
     b: Floats
-
-
-class Fleet(NamedTuple):
-    """The devices' own quantities as the user gave them, each (I,), and D_max, (I,) or (1,)."""
-
-    eps: Floats
-    f_max: Floats
-    N0: Floats
-    g: Floats
-    P: Floats
-    D_loc: Floats
-    D_max: Floats
 
 
 class Limits(NamedTuple):
@@ -68,59 +61,73 @@ class Device(NamedTuple):
     w: float
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _phi(v: float) -> float:
-    """(e^v - 1) / v."""
-    return math.expm1(v) / v if v > 0.0 else 1.0
+@inlined
+def marginal(v: float, power: float) -> float:
+    """G(v) = e^v (v - 1) + 1 = sum over n >= 2 of v^n (n - 1) / n!, summed where the closed form cancels; to 2 ulp."""
+    # G / v^2 = sum over n of v^n / (n! (n + 2)), to v^17 (next term 8e-18 at v = 1).
+    q = 1.0 / 6758061133824000.0  # 17! * 19
+    q = q * v + 1.0 / 376610217984000.0  # 16! * 18
+    q = q * v + 1.0 / 22230464256000.0  # 15! * 17
+    q = q * v + 1.0 / 1394852659200.0  # 14! * 16
+    q = q * v + 1.0 / 93405312000.0  # 13! * 15
+    q = q * v + 1.0 / 6706022400.0  # 12! * 14
+    q = q * v + 1.0 / 518918400.0  # 11! * 13
+    q = q * v + 1.0 / 43545600.0  # 10! * 12
+    q = q * v + 1.0 / 3991680.0  # 9! * 11
+    q = q * v + 1.0 / 403200.0  # 8! * 10
+    q = q * v + 1.0 / 45360.0  # 7! * 9
+    q = q * v + 1.0 / 5760.0  # 6! * 8
+    q = q * v + 1.0 / 840.0  # 5! * 7
+    q = q * v + 1.0 / 144.0  # 4! * 6
+    q = q * v + 1.0 / 30.0  # 3! * 5
+    q = q * v + 1.0 / 8.0  # 2! * 4
+    q = q * v + 1.0 / 3.0
+    q = q * v + 0.5
+    return v * v * q if v <= 1.0 else power * (v - 1.0) + 1.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _marginal(v: float) -> float:
-    """G(v) = e^v (v - 1) + 1 = sum over n >= 2 of v^n (n - 1) / n!, summed where the closed form cancels."""
-    if v > 1.0:
-        return math.exp(v) * (v - 1.0) + 1.0
-    term, total = 0.5 * v * v, 0.0
-    for n in range(2, 24):
-        total += term * (n - 1)
-        term *= v / (n + 1)
-    return total
+@inlined
+def tangent(dev: Device, lim: Limits, t: float, u: float, v: float) -> tuple[float, float, float]:
+    """Least value of the tangent plane at (t, u, v) over the device's box, its slope in t, and the terms' size.
 
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _tangent(dev: Device, lim: Limits, t: float, u: float, v: float) -> tuple[float, float, float]:
-    """Least value of the tangent plane at (t, u, v) over the device's box, its slope in t, and the terms' size."""
+    Without branches, so that a loop over devices becomes one of vector instructions.
+    """
     alpha, beta, nu, w = lim.alpha, lim.beta, dev.nu, dev.w
     # Radio: where v is held down the power limit's multiplier pi takes up the slope in b, elsewhere the slope costs
     # at most itself times b (b is at least 0), or times B - b where v is too large.
     b = dev.s / (u * v)
-    G = _marginal(v)
-    sent, full = dev.h * _phi(v), dev.P * u
-    slope_b = w - dev.h * u * G / dev.s
-    pi = max(slope_b, 0.0) * dev.s / (dev.h * u * G)
-    if slope_b * b <= pi * (full - sent):
-        pi = 0.0
-    else:
-        slope_b = 0.0
+    power, less_one, _ = growth(v)
+    steep = dev.h * u * marginal(v, power) / dev.s
+    sent, full = dev.h * less_one / v, dev.P * u
+    slope_b = w - steep
+    pi = max(slope_b, 0.0) / steep
+    slack = slope_b * b <= pi * (full - sent)
+    pi = 0.0 if slack else pi
+    slope_b = slope_b if slack else 0.0
     value = (1.0 + pi) * sent - pi * full + w * b
-    value -= slope_b * b if slope_b > 0.0 else -slope_b * (lim.B - b)
+    value -= slope_b * b if slope_b > 0.0 else slope_b * (b - lim.B)
     size = (1.0 + pi) * sent + pi * full + 2.0 * w * b
-    slope_u = -pi * dev.P - (1.0 + pi) * dev.h * G / (u * v)
-    # Data: the closed-form minimiser for this t, a few digits upwards so that the slope left over points at D_lo.
-    want = (nu * alpha * beta * t * t / (3.0 * dev.a)) ** (1.0 / (beta + 3.0)) * (1.0 + 1e-15)
+    slope_u = -pi * dev.P - (1.0 + pi) * steep * b / u
+    # Data: the closed-form minimiser for this t, upwards by what rounding can have taken off it, so that the slope
+    # left over points at D_lo.
+    log_want = log(nu * alpha * beta * t * t / (3.0 * dev.a)) / (beta + 3.0)
+    want = exp(log_want) * (1.0 + _ROUNDING * (4.0 + (1.0 + beta) * abs(log_want)))
     reach = dev.F * t
     D = min(max(want, dev.D_lo), max(min(dev.D_hi, reach), dev.D_lo))
+    log_D = log(D)
     energy = dev.a * D * D * D / (t * t)
-    error = nu * alpha * D**-beta
+    error = nu * alpha * exp(-beta * log_D)
     cost, worth = 3.0 * energy / D, beta * error / D
-    mu = 0.0
-    if reach * (1.0 - _CORNER) <= D:
-        mu = max(worth - cost, 0.0)
-        if dev.D_hi * (1.0 - _CORNER) <= D:  # at the corner of both limits mu is free: the one that balances time
-            mu = min(mu, max(-slope_u - 2.0 * energy / t, 0.0) / dev.F)
+    # At the corner of both limits mu is free: the one that balances time.
+    balanced = max(-slope_u - 2.0 * energy / t, 0.0) / dev.F
+    most = max(worth - cost, 0.0)
+    mu = min(most, balanced) if dev.D_hi * (1.0 - _CORNER) <= D else most
+    mu = mu if reach * (1.0 - _CORNER) <= D else 0.0
     slope_D = cost - worth + mu
     value += energy + error + mu * (D - reach)
-    value -= slope_D * (D - dev.D_lo) if slope_D > 0.0 else -slope_D * (dev.D_hi - D)
+    value -= slope_D * (D - dev.D_lo) if slope_D > 0.0 else slope_D * (D - dev.D_hi)
     size += energy + error + mu * (D + reach) + (cost + worth) * (D - dev.D_lo)
+    size += error * beta * abs(log_D)  # D^-beta by way of the logarithm
     slope_t = -2.0 * energy / t - mu * dev.F
     # Time: t + u = T but for rounding, which the slope in u makes good.
     slope = slope_t - slope_u
@@ -129,19 +136,22 @@ def _tangent(dev: Device, lim: Limits, t: float, u: float, v: float) -> tuple[fl
     return value - slope * reach_t + slope_u * (lim.T - t - u), slope, size
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _price_met(dev: Device, u: float, v: float) -> float:
+@inlined
+def price_met(dev: Device, u: float, v: float) -> float:
     """One Newton step from v towards G(v) = w s / (h u), then a little below: so that the slope in b points at 0.
 
-    Where that would break the power limit, v is left where it is: the limit's multiplier meets the price there.
+    Where the power limit holds v it is left where it is: the limit's multiplier meets the price there.
     """
-    y = dev.w * dev.s / (dev.h * u)
-    better = v - (_marginal(v) - y) / (v * math.exp(v))
-    allowed = 0.5 * v < better < 2.0 * v and dev.h * _phi(better) <= dev.P * u
-    return max((better if allowed else v) * (1.0 - 1e-15), _LEAST_EFFICIENCY)
+    v = min(max(v, _LEAST_EFFICIENCY), _MOST_EFFICIENCY)
+    power, less_one, G = growth(v)
+    better = v - (G - dev.w * dev.s / (dev.h * u)) / (v * power)
+    held = dev.h * less_one >= dev.P * u * v * (1.0 - _CORNER)
+    better = v if held else better
+    better = better if (better > 0.5 * v) & (better < 2.0 * v) else v
+    return min(max(better * (1.0 - 16.0 * _ROUNDING), _LEAST_EFFICIENCY), _MOST_EFFICIENCY)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _best_efficiency(dev: Device, u: float) -> float:
     """Efficiency v for the price of bandwidth at upload time u, the power limit kept: by bisection in ln v."""
     y, k = dev.w * dev.s / (dev.h * u), dev.h / (dev.P * u)
@@ -149,15 +159,15 @@ def _best_efficiency(dev: Device, u: float) -> float:
     for _ in range(_HALVINGS):
         middle = 0.5 * (lo + hi)
         v = math.exp(middle)
-        if _marginal(v) < y and _phi(v) * k < 1.0:
+        if marginal(v, math.exp(v)) < y and math.expm1(v) * k < v:
             lo = middle
         else:
             hi = middle
     return max(math.exp(lo), _LEAST_EFFICIENCY)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _best_split(dev: Device, lim: Limits) -> tuple[float, float, float]:
+@kernel
+def best_split(dev: Device, lim: Limits) -> tuple[float, float, float]:
     """Return t, u and v of the device's best answer to the prices: by bisection in ln(t / y) on the tangent's slope."""
     t_lo, u_lo = dev.D_lo / dev.F, dev.h / dev.P
     room = lim.T - u_lo  # what t and y = u - u_lo share: in ln(t / y) either end is resolved
@@ -166,76 +176,10 @@ def _best_split(dev: Device, lim: Limits) -> tuple[float, float, float]:
         x = 0.5 * (lo + hi)
         u = u_lo + room / (1.0 + math.exp(x))
         t = room / (1.0 + math.exp(-x))
-        _, slope, _ = _tangent(dev, lim, t, u, _best_efficiency(dev, u))
+        _, slope, _ = tangent(dev, lim, t, u, _best_efficiency(dev, u))
         if slope > 0.0:
             hi = x
         else:
             lo = x
     u, t = u_lo + room / (1.0 + math.exp(lo)), room / (1.0 + math.exp(-lo))
     return t, u, _best_efficiency(dev, u)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def measure(
-    cycles: float, s: float, fleet: Fleet, lim: Limits, decision: Floats, first: int, stop: int
-) -> tuple[float, float, float, float]:
-    """Energy, alpha D^-beta and bandwidth of a block by (5)-(10), and its worst relative violation of own limits."""
-    energy = errors = band = 0.0
-    worst = -math.inf
-    for i in range(first, stop):
-        gen, f, b, P = decision[0, i], decision[1, i], decision[2, i], decision[3, i]
-        D_max = fleet.D_max[i if fleet.D_max.size > 1 else 0]
-        work = cycles * (fleet.D_loc[i] + gen)
-        seconds = s / (b * math.log1p(fleet.g[i] * P / (fleet.N0[i] * b)))
-        energy += fleet.eps[i] * work * f * f + P * seconds
-        errors += lim.alpha * (fleet.D_loc[i] + gen) ** -lim.beta
-        band += b
-        worst = max(worst, (work / f + seconds) / lim.T - 1.0, f / fleet.f_max[i] - 1.0, P / fleet.P[i] - 1.0)
-        worst = max(worst, -gen / fleet.D_loc[i], (gen - D_max) / fleet.D_loc[i])
-    return energy, errors, band, worst
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def bound_of(
-    cycles: float,
-    s: float,
-    fleet: Fleet,
-    lim: Limits,
-    nu: float,
-    w: float,
-    split: Split,
-    first: int,
-    stop: int,
-) -> tuple[float, float]:
-    """Sum over a block of the tangent planes' least values, at the split or, where it is empty, at the best answers.
-
-    The second is the size of the terms, of which rounding takes its part.
-    """
-    total = carry = size = 0.0
-    for i in range(first, stop):
-        D_max = fleet.D_max[i if fleet.D_max.size > 1 else 0]
-        dev = Device(
-            fleet.eps[i] * cycles**3,
-            fleet.f_max[i] / cycles,
-            fleet.N0[i] * s / fleet.g[i],
-            fleet.P[i],
-            fleet.D_loc[i],
-            fleet.D_loc[i] + D_max,
-            s,
-            nu,
-            w,
-        )
-        if split.t.size:
-            t, u = split.t[i], split.u[i]
-            v = _price_met(dev, u, s / (u * split.b[i]))
-        elif dev.D_lo / dev.F + dev.h / dev.P < lim.T:
-            t, u, v = _best_split(dev, lim)
-        else:
-            return math.inf, 0.0  # this device can take part in no plan
-        least, _, terms = _tangent(dev, lim, t, u, v)
-        size += terms
-        # Neumaier's compensated sum.
-        new = total + least
-        carry += (total - new) + least if abs(total) >= abs(least) else (least - new) + total
-        total = new
-    return total + carry, size

@@ -8,7 +8,6 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 from fimi_opt.models._domain import positive
 
@@ -207,6 +206,8 @@ def least_bandwidth(
 def _efficiency_at_full_power(k: Floats) -> Floats:
     """Root v > 0 of (e^v - 1) / v = 1 / k for 0 < k < 1: v = -W_-1(-k e^-k) - k, polished by Newton."""
     gap = 1 - k
+    from scipy import special  # as long as the rest of the import takes, and no solve needs it
+
     closed = -special.lambertw(-k * np.exp(-k), -1).real - k
     v = np.where(gap < _NEAR_BRANCH_POINT, 2 * gap + 4 / 3 * gap**2, closed)
     for _ in range(_POLISH_STEPS):

@@ -78,7 +78,7 @@ def allocate_data(
     """
     check_instance(devices, constraints, task)
     fleet, shared, supply, cycles = make_instance(devices, constraints, task)
-    t = positive_array("compute_time", compute_time, (len(devices),))
+    t = positive_array("compute_time", compute_time, (len(devices),)).copy()  # writable, as a solver's own: one kernel
     slow = np.flatnonzero(fleet.F * t < fleet.D_lo * (1 - _ROUNDING))
     if slow.size:
         i = int(slow[0])

@@ -31,8 +31,6 @@ from fimi_opt.solvers.instance import Instance
 
 Floats = NDArray[np.float64]
 
-# A warm start whose times leave a device no room to upload over its new channel starts with this part of the deadline.
-_LEAST_SLACK = 1e-3
 # How far the limits are drawn in, one after the other, until the split that the prices ask for keeps them: rounding
 # leaves it outside by a few of these at most, and each costs its share of nu A + w B.
 _DRAWN_IN = (0.0, 4e-15, 4e-14, 4e-13, 4e-12)
@@ -62,9 +60,7 @@ class WarmStart(NamedTuple):
     t: Floats
 
 
-def solve_joint(
-    instance: Instance, anchor: Answer | None = None, warm: WarmStart | None = None
-) -> JointSolution | None:
+def solve_joint(instance: Instance, anchor: Answer | None = None) -> JointSolution | None:
     """Minimise P1; None where the quick search did not end in a plan that its prices stand for.
 
     Parameters
@@ -75,8 +71,6 @@ def solve_joint(
         A time split known to be inside every limit. With it the search is the slow one that cannot fail, and where
         the prices' split misses a limit by rounding it is searched again with the limits drawn in further, or at last
         moved towards the anchor.
-    warm
-        Where the quick search starts; by default from a typical device.
     """
     fleet, shared, supply, cycles = instance
     if not supply.A > 0.0:  # below the curve's floor: no amount of data is enough
@@ -84,20 +78,9 @@ def solve_joint(
     answer = empty_answer(fleet.a.size)
     answer.x[:] = FIRST_SPLIT
     if anchor is None:
-        log_nu = log_w = math.nan
-        if warm is not None:
-            log_nu, log_w, _ = warm
-            answer.x[:] = warm_splits(instance, warm)
-        found = quick(fleet, shared, supply, answer, log_nu, log_w)
+        found = quick(fleet, shared, supply, answer)
         return _solution(instance, found, decision(fleet, shared, cycles, answer)) if found.good else None
     return _thorough(instance, answer, anchor)
-
-
-def warm_splits(instance: Instance, warm: WarmStart) -> Floats:
-    """Starts x = ln(t / y) from the warm start's compute times."""
-    fleet, shared, _, _ = instance
-    left = shared.T - fleet.h / fleet.P - warm.t
-    return np.asarray(np.log(warm.t / np.maximum(left, _LEAST_SLACK * shared.T)))
 
 
 def _solution(instance: Instance, found: Outcome, rows: Floats) -> JointSolution:

@@ -3,115 +3,134 @@
 Blocks are of a fixed size and their sums are added in order, so that a plan is the same on any number of threads.
 """
 
+import functools
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fimi_opt._kernels.fleet import FIRST_SPLIT, Answer, Fleet, Price, Supply, empty_answer, evaluate, residuals
-from fimi_opt._kernels.joint import Outcome, every_split_open, needs_no_synthetic, quick
-from fimi_opt._kernels.large import fitted_starts, movable, settle, terms
-from fimi_opt._kernels.search import DONE, FAILED, NEWTON, ONE, P1, P2, advance, start
+from fimi_opt._kernels.fleet import Supply
+from fimi_opt._kernels.lanes import Given, Movable, Totals
+from fimi_opt._kernels.large import answers, fitted, normal_equations, settled, sweep
+from fimi_opt._kernels.smooth import MOST_EVALUATIONS, Aim, aim, plan, scaling
 from fimi_opt._threads import run_blocks
-from fimi_opt.solvers.instance import Instance
-from fimi_opt.solvers.joint import JointSolution, WarmStart, warm_splits
+from fimi_opt.solvers.instance import Problem
+from fimi_opt.solvers.joint import JointSolution, WarmStart
 
 Floats = NDArray[np.float64]
 
-# Devices of one block: its constants and answers, 1.1 MB, stay in a core's second-level cache.
+# Devices of one block, a thread's piece of work: half a millisecond.
 BLOCK = 8192
 # Fleets from this size on are solved in blocks.
 LARGE = 4 * BLOCK
 # The sample's prices are off by 1 / sqrt(SAMPLE) of the fleet's spread: one Newton step of the whole fleet from right.
 SAMPLE = 4096
-# Scaling the free data amounts and bandwidths to the limits moves them by no more than this, or the plan is not taken.
-_MOST_SCALED = 1e-9
+# Read-only, as a plan's times are: for numba an array that can be written is of another type, and compiled for anew.
+NO_TIMES = np.empty(0)
+NO_TIMES.flags.writeable = False
+# Added to the fit's matrix, relative to its diagonal: a feature that all devices share leaves it singular.
+_RIDGE = 1e-9
 
 
-def solve_large(instance: Instance, workers: int, warm: WarmStart | None = None) -> JointSolution | None:
-    """Minimise P1; None where the sample's prices or the last residuals say that the fleet is not an easy one."""
-    fleet, shared, supply, _ = instance
-    if not every_split_open(fleet, shared):
-        return None
-    count = fleet.a.size
-    answer = empty_answer(count)
+def solve_large(problem: Problem, workers: int, warm: WarmStart | None = None) -> JointSolution | None:
+    """Minimise P1; None where the sample has no plan or the fleet's steps do not end in one."""
+    given, shared, supply, cycles = problem
+    count = given.samples.size
     if warm is not None and not math.isnan(warm.log_nu + warm.log_w):
-        log_nu, log_w = warm.log_nu, warm.log_w
-        answer.x[:] = warm_splits(instance, warm)
+        log_nu, log_w, times = warm
+        fit = np.empty((3, 0))
     else:
-        sample = _sample(instance)
+        sample = _sample(problem)
         if sample is None:
             return None
-        log_nu, log_w = sample[0].log_nu, sample[0].log_w
-        run_blocks(lambda first, stop: fitted_starts(fleet, sample[1], answer.x, first, stop), count, BLOCK, workers)
-    enough = needs_no_synthetic(fleet, shared, supply)
-    state = start(-math.inf if enough else log_nu, log_w, ONE if enough else NEWTON)
-    price = Price(float(state[P1]), float(state[P2]), 0.0, 0.0)
-    evaluations = inner = 0
-    mode = ONE
-    while mode not in (DONE, FAILED):  # bounded: the search counts its evaluations
-        e, b, e_nu, e_w, b_w, steps = _totals(instance, price, answer, workers)
-        evaluations, inner = evaluations + 1, inner + int(steps)
-        mode = advance(state, residuals(e, b, e_nu, e_w, b_w, supply, price.log_nu, price.log_w))
-        if mode not in (DONE, FAILED):
-            d1 = 0.0 if enough else state[P1] - price.log_nu
-            price = Price(float(state[P1]), float(state[P2]), d1, state[P2] - price.log_w)
-    if mode == FAILED:
+        (log_nu, log_w, fit), times = sample, NO_TIMES
+    rows, split = np.empty((4, count)), np.empty((2, count))
+    move, steps, enough = Aim(0.0, 0.0, False), 0, False
+    for evaluation in range(MOST_EVALUATIONS):
+        fresh = evaluation == 0
+        prices = (log_nu, math.exp(log_w), move.d1, move.d2)
+        one_block = functools.partial(sweep, given, rows, split, times, fit, cycles, shared, *prices, fresh)
+        parts = _blocks(count, workers, 9, one_block)
+        steps += int(parts[:, 6].sum())
+        if fresh:
+            if not parts[:, 8].max() < shared.T:
+                return None
+            enough = math.fsum(parts[:, 7]) <= supply.A
+            if enough and log_nu > -math.inf:  # the sample, or the earlier fleet, was not
+                log_nu = -math.inf
+                continue
+        if not enough and log_nu == -math.inf:
+            return None
+        sums = [math.fsum(column) for column in parts[:, :5].T]
+        totals = Totals._make([*sums, float(parts[:, 5].max()), 0])
+        move = Aim(*aim(totals, supply, log_nu, log_w, enough))
+        log_nu, log_w = log_nu + move.d1, log_w + move.d2
+        if move.close:
+            return _settled(problem, rows, split, log_nu, log_w, move, workers, evaluation + 1, steps)
+        if not math.isfinite(move.d1 + move.d2):
+            break
+    return None
+
+
+def _sample(problem: Problem) -> tuple[float, float, Floats] | None:
+    """Plan evenly spaced devices with their share of the limits; return ln nu, ln w and a fit of their starts."""
+    given, shared, supply, cycles = problem
+    count = given.samples.size
+    chosen = np.linspace(0, count - 1, SAMPLE).astype(np.intp)
+    few = Given(*(row[chosen] if row.size > 1 else row for row in given))
+    for row in few:
+        row.flags.writeable = False
+    share = SAMPLE / count
+    rows, split = np.empty((4, SAMPLE)), np.empty((2, SAMPLE))
+    good, log_nu, log_w, *_ = plan(
+        few, cycles, shared, Supply(supply.A * share, supply.B * share), math.nan, math.nan, NO_TIMES, rows, split
+    )
+    if not good:
         return None
-    return _settled(instance, price, answer, workers, evaluations, inner)
+    features, log_v = fitted(few, cycles, shared, rows, split)
+    centre, spread = features.mean(axis=1), features.std(axis=1)
+    scale = 1.0 / np.where(spread > 0, spread, 1.0)
+    matrix, right = normal_equations((features - centre[:, None]) * scale[:, None], log_v)
+    weights = np.linalg.solve(matrix + _RIDGE * np.diag(matrix.diagonal() + 1.0), right)
+    fit = np.zeros((3, weights.size))
+    fit[0], fit[1, :3], fit[2, :3] = weights, centre, scale
+    return log_nu, log_w, fit
 
 
-def _sample(instance: Instance) -> tuple[Outcome, Floats] | None:
-    """Solve evenly spaced devices with their share of the limits; return what they say, and a fit of their splits."""
-    fleet, shared, supply, _ = instance
-    chosen = np.linspace(0, fleet.a.size - 1, SAMPLE).astype(np.intp)
-    few = Fleet(*(row[chosen] for row in fleet))
-    share = SAMPLE / fleet.a.size
-    answer = empty_answer(SAMPLE)
-    answer.x[:] = FIRST_SPLIT
-    outcome = quick(few, shared, Supply(supply.A * share, supply.B * share), answer, math.nan, math.nan)
-    if not outcome.good:
-        return None
-    weights, *_ = np.linalg.lstsq(terms(few), outcome.touch.x, rcond=None)
-    return outcome, np.ascontiguousarray(weights, np.float64)
-
-
-def _totals(instance: Instance, price: Price, answer: Answer, workers: int) -> list[float]:
-    """Evaluate the whole fleet; sums over the blocks in their order."""
-    fleet, shared, _, _ = instance
-    parts = np.empty((-(-fleet.a.size // BLOCK), 6))
+def _blocks(count: int, workers: int, width: int, kernel: Callable[[int, int], tuple[float, ...]]) -> Floats:
+    """What the kernel returns for each block of devices, rows."""
+    parts = np.empty((-(-count // BLOCK), width))
 
     def run(first: int, stop: int) -> None:
-        parts[first // BLOCK] = evaluate(fleet, shared, price, answer, first, stop)
+        parts[first // BLOCK] = kernel(first, stop)
 
-    run_blocks(run, fleet.a.size, BLOCK, workers)
-    return [math.fsum(column) for column in parts.T]
+    run_blocks(run, count, BLOCK, workers)
+    return parts
 
 
 def _settled(
-    instance: Instance, price: Price, answer: Answer, workers: int, evaluations: int, inner: int
+    problem: Problem,
+    rows: Floats,
+    split: Floats,
+    log_nu: float,
+    log_w: float,
+    last: Aim,
+    workers: int,
+    evaluations: int,
+    steps: int,
 ) -> JointSolution | None:
-    """Scale what no bound holds to the limits, a change of the last digits, and fill the decision."""
-    fleet, shared, supply, cycles = instance
-    count, nu, w = fleet.a.size, math.exp(price.log_nu), math.exp(price.log_w)
-    parts = np.empty((-(-count // BLOCK), 5))
-
-    def run(first: int, stop: int) -> None:
-        parts[first // BLOCK] = movable(fleet, shared, answer, w, first, stop)
-
-    run_blocks(run, count, BLOCK, workers)
-    errors, free_errors, bands, free_bands, value = (math.fsum(column) for column in parts.T)
-    more_data = (errors - supply.A) / (shared.beta * free_errors) if nu > 0 and free_errors > 0 else 0.0
-    more_band = (supply.B - bands) / free_bands if free_bands > 0 else 0.0
-    closed = free_bands > 0 and (nu == 0 or free_errors > 0)
-    if not (closed and abs(more_data) <= _MOST_SCALED and abs(more_band) <= _MOST_SCALED):
+    """Take the last step, scale what no bound holds to the limits, a change of the last digits, and fill the plan."""
+    given, shared, supply, cycles = problem
+    count, w = given.samples.size, math.exp(log_w)
+    at = (log_nu, w, last.d1, last.d2)
+    parts = _blocks(count, workers, 5, lambda i, j: answers(given, rows, split, cycles, shared, *at, i, j))
+    total = Movable(*(math.fsum(column) for column in parts.T))
+    more_data, more_band, small = scaling(total, shared, supply, log_nu == -math.inf)
+    if not small:
         return None
-    rows = np.empty((4, count))
     run_blocks(
-        lambda first, stop: settle(fleet, shared, cycles, answer, more_data, more_band, rows, first, stop),
-        count,
-        BLOCK,
-        workers,
+        lambda i, j: settled(given, rows, split, cycles, shared, more_data, more_band, i, j), count, BLOCK, workers
     )
-    split = (answer.t, fleet.h / fleet.P + answer.y, answer.b)
-    return JointSolution(rows, split, nu, w, value, evaluations, inner)
+    touch = (split[0], split[1], rows[2])
+    return JointSolution(rows, touch, math.exp(log_nu), w, total.value, evaluations, steps)
