@@ -8,20 +8,19 @@ PYTHON ?=
 ARGS ?=
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
-SOURCES := $(shell find src -name '*.py')
 
-.PHONY: help plan paper test lint types bench coverage clean clean-cache
+.PHONY: help plan paper test lint types bench race coverage clean clean-cache
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
-plan: $(VENV)/installed $(VENV)/cache-is-fresh ## plan the built-in fleet; your own: ARGS="devices.csv --limits limits.toml"
+plan: $(VENV)/installed ## plan the built-in fleet; your own: ARGS="devices.csv --limits limits.toml"
 	@$(BIN)/python -m fimi_opt $(ARGS)
 
-paper: $(VENV)/installed-plot $(VENV)/cache-is-fresh ## the paper's table and figures beside the optimum, into docs/; goes on where it stopped
+paper: $(VENV)/installed-plot ## the paper's table and figures beside the optimum, into docs/; goes on where it stopped
 	@$(BIN)/python -m benchmarks.paper $(ARGS)
 
-test: lint types $(VENV)/cache-is-fresh ## lint, check types, run every test
+test: lint types ## lint, check types, run every test
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/installed-dev ## ruff and the import contracts
@@ -32,9 +31,11 @@ lint: $(VENV)/installed-dev ## ruff and the import contracts
 types: $(VENV)/installed-dev ## mypy, strict
 	$(BIN)/mypy
 
-bench: $(VENV)/installed-dev $(VENV)/cache-is-fresh ## time a solve, after its answer matched
-	$(BIN)/python benchmarks/solve_speed.py 20 200 1000
-	$(BIN)/python benchmarks/search_speed.py
+bench: $(VENV)/installed-dev ## time every method at every size, after its answer matched, into docs/; ARGS="--ten-million"
+	@$(BIN)/python -m benchmarks.speed $(ARGS)
+
+race: $(VENV)/installed-dev ## eight processes at once on an empty cache, fifty times
+	$(BIN)/python benchmarks/cold_start.py race $(ARGS)
 
 coverage: $(VENV)/installed-dev ## which lines the tests reach, kernels included: without JIT and the slow tests
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -m "not slow" --cov --cov-report=term-missing
@@ -69,8 +70,3 @@ $(VENV)/installed-plot: $(BIN)/python pyproject.toml constraints.txt
 $(VENV)/installed-dev: $(BIN)/python pyproject.toml constraints.txt
 	$(INSTALL) '.[dev]'
 	@touch $(VENV)/installed $(VENV)/installed-plot $@
-
-# numba notices that a kernel's own file changed, but not the file of a function that it calls or a constant it uses.
-$(VENV)/cache-is-fresh: $(SOURCES) | $(BIN)/python
-	@$(MAKE) --no-print-directory --silent clean-cache
-	@touch $@
