@@ -49,7 +49,7 @@ def test_pairs_take_the_common_task_and_a_generator_will_do() -> None:
         ([paper(), 3], {}, "^fleet 1 must be"),
         ([paper()[:1]], {}, "^fleet 0 must be"),
         ([paper(), (paper()[1], paper()[0])], {}, "^fleet 1: devices must be a fimi_opt.Devices"),
-        ([paper()], {"tol": 0.0}, "^fleet 0: tol must be positive"),
+        ([paper()], {"tol": 0.0}, "^tol must be positive"),
         ([paper()], {"workers": 0}, "^workers must be"),
     ],
 )

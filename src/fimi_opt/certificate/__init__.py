@@ -4,7 +4,8 @@ Nothing here is shared with the solvers or their kernels, so that checker and so
 """
 
 from fimi_opt.certificate.bound import Judgement, judge, lower_bound
+from fimi_opt.certificate.extended import tightened
 from fimi_opt.certificate.limits import Violations, verify
 from fimi_opt.certificate.planes import Split
 
-__all__ = ["Judgement", "Split", "Violations", "judge", "lower_bound", "verify"]
+__all__ = ["Judgement", "Split", "Violations", "judge", "lower_bound", "tightened", "verify"]

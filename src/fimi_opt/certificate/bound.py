@@ -138,7 +138,7 @@ def _dual(problem: Problem, total: float, size: float) -> float:
     """Value of the dual from the planes' least values and terms, less what rounding can have added to it."""
     _, _, _, limits, nu, w = problem
     bound = math.fsum((total, -nu * limits.A, -w * limits.B))
-    bound -= _ROUNDINGS * (size + nu * limits.A_size + w * limits.B)
+    bound -= _ROUNDINGS * (size + nu * abs(limits.A) + w * limits.B)
     return bound if bound > 0 else 0.0
 
 
@@ -155,9 +155,8 @@ def _problem(devices: Devices, constraints: Constraints, task: Task, prices: Pri
         devices.local_samples,
         most_synthetic(constraints, count),
     )
-    # A is a difference of terms of this size, and no more exact than they are.
-    size = count * (2.0 + 2.0 * abs(curve.gamma) + abs(limit))
-    limits = Limits(curve.alpha, curve.beta, count * limit, size, constraints.bandwidth, constraints.max_latency)
+    # The limit is the number that its formula gives in double precision: what plans are held to.
+    limits = Limits(curve.alpha, curve.beta, count * limit, constraints.bandwidth, constraints.max_latency)
     cycles = task.local_epochs * task.cycles_per_sample
     nats = task.update_bits * math.log(2.0)
     return cycles, nats, fleet, limits, max(float(prices.error), 0.0) / count, max(float(prices.bandwidth), 0.0)

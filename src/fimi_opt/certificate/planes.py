@@ -37,12 +37,11 @@ class Split(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """The learning curve, the limits that couple the devices, and the size of the terms that A is a difference of."""
+    """The learning curve, and the limits."""
 
     alpha: float
     beta: float
     A: float
-    A_size: float
     B: float
     T: float
 

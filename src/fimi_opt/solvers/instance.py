@@ -46,7 +46,6 @@ def state_problem(devices: Devices, constraints: Constraints, task: Task) -> Pro
     """
     count = len(devices)
     curve = task.learning
-    limit = mean_error_limit(constraints.max_global_error, constraints.rounds, curve.zeta) + curve.gamma
     given = Given(
         devices.energy_coefficient,
         devices.max_frequency,
@@ -56,6 +55,7 @@ def state_problem(devices: Devices, constraints: Constraints, task: Task) -> Pro
         devices.local_samples,
         most_synthetic(constraints, count),
     )
+    limit = mean_error_limit(constraints.max_global_error, constraints.rounds, curve.zeta) + curve.gamma
     s = task.update_bits * math.log(2.0)
     shared = Shared(curve.alpha, curve.beta, s, _INSIDE * constraints.max_latency, math.log(curve.alpha * curve.beta))
     supply = Supply(_INSIDE * count * limit, _INSIDE * constraints.bandwidth)
