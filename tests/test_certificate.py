@@ -213,3 +213,42 @@ def test_certificate_works_without_the_solver() -> None:
     bound, violations = json.loads(done.stdout)
     assert bound == fo.lower_bound(*problem, plan.prices)
     assert tuple(violations) == fo.verify(plan)
+
+
+@pytest.mark.parametrize("room", [1e-2, 1e-4, 1e-6, 1e-8, 1e-10])
+def test_bound_is_below_the_optimum_where_the_deadline_is_all_but_used(room: float) -> None:
+    """One device without synthetic data has one variable left: its optimum by mpmath, f_max leaving `room` of T."""
+    T, samples, band = 60.0, 1250.0, 1e6
+    task = fo.Task(fo.LearningCurve(3.0, 0.25, 0.1, 77.6), 5e6, 1.0, 1e5)
+    frequency = 5e6 * samples / (T * (1 - room))
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        eps, gain, power = 10 ** rng.uniform(-30, -26), 10 ** rng.uniform(-8, -5), 10 ** rng.uniform(-1, 0.5)
+        devices = fo.Devices([samples], eps, frequency, gain, power)
+        try:
+            plan = fo.solve(devices, fo.Constraints(0.9, 200, T, band, 0), task)
+        except fo.InfeasibleError:
+            continue
+        with mpmath.workdps(50):
+            best = _least_energy(samples, eps, frequency, gain, power, T, band, float(devices.noise_density[0]), task)
+            assert plan.lower_bound <= best * (1 + mpmath.mpf(10) ** -15)
+            assert plan.energy >= best * (1 - mpmath.mpf(10) ** -12)
+
+
+def _least_energy(
+    D: float, eps: float, f: float, g: float, P: float, T: float, B: float, N0: float, task: fo.Task
+) -> Any:
+    D, eps, f, g, P, T, B, N0 = map(mpmath.mpf, (D, eps, f, g, P, T, B, N0))
+    work = mpmath.mpf(task.cycles_per_sample) * D
+    s = mpmath.mpf(task.update_bits) * mpmath.log(2)
+
+    def energy(t: Any) -> Any:
+        v = s / (B * (T - t))
+        return eps * work**3 / t**2 + N0 * s / g * mpmath.expm1(v) / v
+
+    # Least upload time: full power over the whole band.
+    low, high = work / f, T - s / (B * mpmath.log1p(g * P / (N0 * B)))
+    for _ in range(400):  # golden section
+        a, b = low + (high - low) * mpmath.mpf("0.382"), low + (high - low) * mpmath.mpf("0.618")
+        low, high = (low, b) if energy(a) < energy(b) else (a, high)
+    return min(energy(low), energy(high))

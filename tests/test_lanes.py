@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import fimi_opt as fo
 from fimi_opt._kernels import lanes as L  # noqa: N812
 from fimi_opt._kernels.fleet import Price, empty_answer, evaluate
+from fimi_opt._kernels.settling import answer as answer_rows
 from fimi_opt.certificate import Split, judge
 from fimi_opt.scenarios import paper
 from fimi_opt.solvers.instance import make_instance, state_problem
@@ -64,7 +65,7 @@ def test_steps_lead_to_the_answers_to_the_prices(problem: Problem, error: float,
     assert totals.b == pytest.approx(b, rel=SAME)
     slopes = (totals.e_1, totals.e_2, totals.b_2)
     assert slopes == pytest.approx((nu * e_nu, w * e_w, w * b_w), rel=1e-5, abs=1e-7 * (e + b))
-    L.answer(lanes, n, instance.shared, log_nu, w, 0.0, 0.0)
+    answer_rows(lanes, n, instance.shared, log_nu, w, 0.0, 0.0)
     assert lanes[L.TIME : L.TIME + n] == pytest.approx(answer.t, rel=1e-7)
     assert lanes[L.DATA : L.DATA + n] == pytest.approx(answer.D, rel=1e-7)
     assert lanes[L.BAND : L.BAND + n] == pytest.approx(answer.b, rel=1e-6)

@@ -1,5 +1,8 @@
 """Fleets that are solved in blocks: the same plan as any other, on any number of threads, in few evaluations."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -67,3 +70,45 @@ def test_a_fleet_that_is_not_easy_is_solved_all_the_same(scenario: Scenario) -> 
     plan = fo.solve(devices, narrow, task)
     assert plan.gap <= GAP_TOL
     assert max(fo.verify(plan)) <= VIOLATION_TOL
+
+
+POISONED = """
+import sys
+import numpy as np
+import fimi_opt as fo
+from fimi_opt.scenarios import paper
+devices, limits, task = paper(seed=3, devices=40_000, bandwidth=3e6 * 40_000)
+power = devices.max_power * np.where(np.arange(40_000) % 2, 1.0, 0.02)
+mixed = fo.Devices(
+    devices.local_samples, devices.energy_coefficient, devices.max_frequency, devices.channel_gain, power
+)
+for _ in range(2):
+    heap = [np.full(2944, float(sys.argv[1])) for _ in range(500)]
+    del heap
+    plan = fo.solve(mixed, limits, task, workers=1)
+    print(plan.power.tobytes().hex(), plan.lower_bound.hex())
+"""
+
+
+def test_what_memory_held_before_changes_nothing() -> None:
+    """Devices at full power read rows of their lanes that others do not: all must have been filled."""
+    plans = set()
+    for poison in ("1e300", "-1.0"):
+        done = subprocess.run([sys.executable, "-c", POISONED, poison], capture_output=True, text=True, check=True)
+        plans.update(done.stdout.split("\n")[:-1])
+    assert len(plans) == 1
+
+
+def test_one_device_that_hardly_computes_keeps_no_fleet_from_the_quick_way(scenario: Scenario) -> None:
+    devices, limits, task = scenario
+    samples = np.array(devices.local_samples)
+    most = np.full(COUNT, 2000.0)
+    samples[7], most[7] = 1.0, 0.0
+    odd = fo.Devices(
+        samples, devices.energy_coefficient, devices.max_frequency, devices.channel_gain, devices.max_power
+    )
+    easier = fo.Constraints(0.201, limits.rounds, limits.max_latency, limits.bandwidth, most)
+    found = solve_large(state_problem(odd, easier, task), workers=2)
+    assert found is not None
+    assert found.inner_steps <= 6 * COUNT
+    assert fo.solve(odd, easier, task).gap <= GAP_TOL

@@ -4,6 +4,7 @@ from fimi_opt import models
 from fimi_opt.categories import allocate_categories, entropy
 from fimi_opt.certificate import Split, Violations, lower_bound, verify
 from fimi_opt.errors import (
+    DeviceNeed,
     FimiError,
     ImplausibleInputWarning,
     InfeasibleError,
@@ -12,10 +13,11 @@ from fimi_opt.errors import (
 )
 from fimi_opt.fitting import FittedCurve, fit_learning_curve, fit_zeta
 from fimi_opt.many import solve_many
-from fimi_opt.plan import Plan, Prices, Status
+from fimi_opt.plan import Iteration, Plan, Prices, Status
+from fimi_opt.relaxing import Change, Relaxation, suggest_relaxation
 from fimi_opt.solve import solve
 from fimi_opt.solvers.bandwidth import BandwidthShares, allocate_bandwidth
-from fimi_opt.solvers.cross_entropy import CrossEntropy, Iteration
+from fimi_opt.solvers.cross_entropy import CrossEntropy
 from fimi_opt.solvers.data_amounts import DataAmounts, allocate_data
 from fimi_opt.tasks import PAPER_TASK
 from fimi_opt.types import THERMAL_NOISE_DENSITY, Constraints, Devices, LearningCurve, Task
@@ -27,9 +29,11 @@ __all__ = [
     "PAPER_TASK",
     "THERMAL_NOISE_DENSITY",
     "BandwidthShares",
+    "Change",
     "Constraints",
     "CrossEntropy",
     "DataAmounts",
+    "DeviceNeed",
     "Devices",
     "FimiError",
     "FittedCurve",
@@ -41,6 +45,7 @@ __all__ = [
     "NumericalError",
     "Plan",
     "Prices",
+    "Relaxation",
     "Split",
     "Status",
     "Task",
@@ -55,6 +60,7 @@ __all__ = [
     "models",
     "solve",
     "solve_many",
+    "suggest_relaxation",
     "verify",
     "warm_up",
 ]

@@ -1,7 +1,7 @@
 """Exponential and logarithm as plain arithmetic, so that the compiler turns loops over them into vector instructions.
 
 The mathematical library's own are calls, which it does not: four times slower in a loop. No special cases: arguments
-are finite, logarithms of normal positive numbers. Accuracy: 1 ulp (tests/test_elementary.py).
+are finite, logarithms of normal positive numbers. Accuracy of both: 1 ulp (tests/test_elementary.py).
 """
 
 import math
@@ -62,7 +62,7 @@ def exp(x: float) -> float:
 
 @inlined
 def growth(v: float) -> tuple[float, float, float]:
-    """Return e^v, e^v - 1 and G(v) = e^v (v - 1) + 1 for 0 <= v <= 700; the last to 16 roundings."""
+    """Return e^v, e^v - 1 and G(v) = e^v (v - 1) + 1 for 0 <= v <= 700; to 1, 4 and 20 ulp."""
     shifted = v * _LOG2_E + _ROUNDER
     n = shifted - _ROUNDER
     r = (v - n * _LN2_HIGH) - n * _LN2_LOW

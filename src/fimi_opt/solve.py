@@ -33,6 +33,8 @@ MOST_TIGHTENED = MOST_BISECTED = 20_000
 # A bound above the energy by more than this, and by what missed limits are worth, is a fault of ours.
 BROKEN = 1e-9
 _ROUNDINGS = 16 * 2.0**-52
+# Prices between this and its inverse are worth starting from.
+_USABLE = 1e-200
 DEFAULT_SEARCH = CrossEntropy()
 
 
@@ -134,8 +136,9 @@ def solve_exact(
     _check_violation(violation)
     if judged.lower_bound > energy:
         _check_bound(judged, prices, constraints, task)
+    plan = _plan(found.rows, min(bound, energy), prices, status, devices, constraints, task)
     # Limits that leave no room are kept to rounding, and a bound for them as they stand can be above that plan.
-    return _plan(found.rows, min(bound, energy), prices, status, devices, constraints, task)
+    return replace(plan, lower_bound=min(bound, plan.energy)) if bound >= energy else plan
 
 
 def _plan(
@@ -209,8 +212,12 @@ def _warm(devices: Devices, plan: Plan | None) -> WarmStart | None:
         raise InvalidInputError(f"warm_start must be a fimi_opt.Plan or None, got {type(plan).__name__}")
     if len(plan.devices) != len(devices):
         raise InvalidInputError(f"warm_start plans {len(plan.devices)} devices, but there are {len(devices)}")
-    log_nu, log_w = (math.log(price) if 0 < price < math.inf else math.nan for price in plan.prices[:2])
-    return WarmStart(log_nu - math.log(len(devices)), log_w, plan.compute_time)
+    log_nu, log_w = (math.log(price) if _USABLE < price < 1 / _USABLE else math.nan for price in plan.prices[:2])
+    try:
+        times = plan.compute_time
+    except InvalidInputError as error:
+        raise InvalidInputError(f"warm_start is no plan: {error}") from None
+    return WarmStart(log_nu - math.log(len(devices)), log_w, times)
 
 
 def _prices(devices: Devices, found: JointSolution) -> Prices:

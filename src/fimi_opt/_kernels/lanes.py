@@ -1,9 +1,9 @@
 """Many devices side by side: one Newton step of each towards its best answer to the prices, in vector instructions.
 
-Letters as in :mod:`fimi_opt._kernels.device`. Neither power nor frequency is at its limit here; devices that reach one
-are marked and answered by :func:`fimi_opt._kernels.device.respond`. Then the efficiency v = s / (b u) gives the upload
-time without Lambert's W, u = w s / (h G(v)), and what is left is one equation in v: time is worth as much to the
-upload as to computing.
+Letters as in :mod:`fimi_opt._kernels.device`. Neither power nor frequency is at its limit here; devices that reach one,
+or compute for a tiny part of the deadline, are marked and answered by :func:`fimi_opt._kernels.device.respond`. Then
+the efficiency v = s / (b u) gives the upload time without Lambert's W, u = w s / (h G(v)), and what is left is one
+equation in v: time is worth as much to the upload as to computing.
 
 A step does not finish a device. It leaves the device's next change of ln v, as far as the balance asks for it and as
 the prices will, and totals to first order after that change: so devices and prices converge together, quadratically.
@@ -42,8 +42,6 @@ SIZE = 23 * WIDTH
 LEAST_SHARE = 1e-3
 _LONGEST = 0.5
 _MOST_STEPS = 5
-# A device within this part of a bound is held by it: scaling the others leaves it alone.
-HELD = 1e-9
 
 
 class Given(NamedTuple):
@@ -58,21 +56,8 @@ class Given(NamedTuple):
     most: Floats
 
 
-class Movable(NamedTuple):
-    """Sums over devices of e, e of those whose data no bound holds, b, b of those that no power holds; value of time.
-
-    The last is what one more second of the deadline saves (J/s): the sum of the upload sides' marginal values of time.
-    """
-
-    e: float
-    free_e: float
-    b: float
-    free_b: float
-    value: float
-
-
 class Totals(NamedTuple):
-    """Sums over devices of e, b, de/dln nu, de/dln w, db/dln w; the worst balance; steps by `respond`."""
+    """Sums over devices of e, b, de/dln nu, de/dln w, db/dln w; the worst balance."""
 
     e: float
     b: float
@@ -80,7 +65,6 @@ class Totals(NamedTuple):
     e_2: float
     b_2: float
     off: float
-    steps: int
 
 
 @kernel
@@ -188,7 +172,7 @@ def step(lanes: Floats, n: int, shared: Shared, log_nu: float, w: float, d1: flo
         t_1 = thrice * tu if free else 0.0
         t_2 = -(1.0 - theta) * tu
         turn = theta * inverse_u
-        reached = (exp(log_D) > lanes[F + j] * t) | (h * less_one > lanes[P + j] * u * v)
+        reached = (exp(log_D) > lanes[F + j] * t) | (h * less_one > lanes[P + j] * u * v) | (T - u <= least)
         lanes[V + j] = old if marked > 0.0 else v
         lanes[STEP + j] = 0.0 if marked > 0.0 else turn * t_0
         lanes[BY_NU + j] = lanes[BY_NU + j] if marked > 0.0 else turn * t_1
@@ -224,15 +208,13 @@ def _totals(lanes: Floats, n: int, shared: Shared, log_nu: float, w: float, d1: 
     """Answer the marked devices one by one, and add up."""
     nu = math.exp(log_nu)
     e = b = e_1 = e_2 = b_2 = off = 0.0
-    steps = 0
     for j in range(n):
         if lanes[MARKED + j] > 0.0:
             if lanes[MARKED + j] > 1.0:
                 lanes[MARKED + j] = 1.0
                 lanes[V + j] = _split_at(lanes, j, shared, w)
             x = lanes[V + j] + lanes[BY_NU + j] * d1 + lanes[BY_W + j] * d2
-            response, taken = respond(device_at(lanes, j), shared, log_nu, w, x)
-            steps += taken
+            response, _ = respond(device_at(lanes, j), shared, log_nu, w, x)
             lanes[V + j], lanes[BY_NU + j], lanes[BY_W + j] = response.x, response.x_p1, response.x_p2
             lanes[E + j], lanes[B + j], lanes[OFF + j] = response.e, response.b, 0.0
             lanes[E_1 + j], lanes[E_2 + j], lanes[B_2 + j] = nu * response.e_nu, w * response.e_w, w * response.b_w
@@ -242,7 +224,7 @@ def _totals(lanes: Floats, n: int, shared: Shared, log_nu: float, w: float, d1: 
         e_2 += lanes[E_2 + j]
         b_2 += lanes[B_2 + j]
         off = max(off, lanes[OFF + j])
-    return Totals(e, b, e_1, e_2, b_2, off, steps)
+    return Totals(e, b, e_1, e_2, b_2, off)
 
 
 @kernel
@@ -268,73 +250,3 @@ def device_at(lanes: Floats, j: int) -> Device:
         lanes[LOG_LO + j],
         lanes[LOG_HI + j],
     )
-
-
-@kernel
-def answer(lanes: Floats, n: int, shared: Shared, log_nu: float, w: float, d1: float, d2: float) -> None:
-    """Fill rows t, u, D, b from the devices' last change, at prices that are e^d1 and e^d2 times the last ones."""
-    s, T, beta = shared.s, shared.T, shared.beta
-    ws = w * s
-    part = 1.0 / (beta + 3.0)
-    base = (log_nu + shared.log_ab - math.log(3.0)) * part
-    for j in range(n):
-        change = lanes[STEP + j] + lanes[BY_NU + j] * d1 + lanes[BY_W + j] * d2
-        v = lanes[V + j] * (1.0 + change + 0.5 * change * change)
-        u = ws / (lanes[H + j] * growth(v)[2])
-        t = T - u
-        wanted = base + part * (2.0 * log(t) - lanes[LOG_A + j])
-        lanes[TIME + j], lanes[UPLOAD + j], lanes[BAND + j] = t, u, s / (u * v)
-        lanes[DATA + j] = min(max(exp(wanted), lanes[LO + j]), lanes[HI + j])
-    for j in range(n):
-        if lanes[MARKED + j] > 0.0:
-            x = lanes[V + j] + lanes[BY_NU + j] * d1 + lanes[BY_W + j] * d2
-            response, _ = respond(device_at(lanes, j), shared, log_nu, w, x)
-            lanes[TIME + j], lanes[UPLOAD + j] = response.t, lanes[H + j] / lanes[P + j] + response.y
-            lanes[DATA + j], lanes[BAND + j] = response.D, response.b
-
-
-@kernel
-def movable(lanes: Floats, n: int, shared: Shared, w: float) -> Movable:
-    """Totals of the answer, and of what no bound holds, which can be scaled to the limits."""
-    s, beta, alpha = shared.s, shared.beta, shared.alpha
-    for j in range(n):
-        h, u, b, D = lanes[H + j], lanes[UPLOAD + j], lanes[BAND + j], lanes[DATA + j]
-        v = s / (b * u)
-        _, less_one, G = growth(v)
-        e = alpha * exp(-beta * log(D))
-        cap = min(lanes[HI + j], lanes[F + j] * lanes[TIME + j])
-        moves = (lanes[LO + j] * (1.0 + HELD) < D) & (cap * (1.0 - HELD) > D)
-        sent = h * less_one < v * lanes[P + j] * u * (1.0 - HELD)
-        slope = h * G / (u * v)
-        excess = w * s / (h * u * G) - 1.0
-        lanes[E + j] = e
-        lanes[E_1 + j] = e if moves else 0.0
-        lanes[E_2 + j] = b if sent else 0.0
-        lanes[B_2 + j] = slope if sent else slope + max(excess, 0.0) * (slope + lanes[P + j])
-    e = free_e = b = free_b = value = 0.0
-    for j in range(n):
-        e += lanes[E + j]
-        free_e += lanes[E_1 + j]
-        b += lanes[BAND + j]
-        free_b += lanes[E_2 + j]
-        value += lanes[B_2 + j]
-    return Movable(e, free_e, b, free_b, value)
-
-
-@kernel
-def settle(lanes: Floats, n: int, shared: Shared, cycles: float, more_data: float, more_band: float) -> None:
-    """Scale what no bound holds, and turn rows t, u, D, b into D_gen, f (Hz), b (Hz), P (W); t and u stay."""
-    s = shared.s
-    for j in range(n):
-        t, u, D, b, h = lanes[TIME + j], lanes[UPLOAD + j], lanes[DATA + j], lanes[BAND + j], lanes[H + j]
-        cap = min(lanes[HI + j], lanes[F + j] * t)
-        moves = (lanes[LO + j] * (1.0 + HELD) < D) & (cap * (1.0 - HELD) > D)
-        D = min(max(D * (1.0 + more_data), lanes[LO + j]), cap) if moves else D
-        v = s / (b * u)
-        sent = h * growth(v)[1] < v * lanes[P + j] * u * (1.0 - HELD)
-        b = b * (1.0 + more_band) if sent else b
-        v = s / (b * u)
-        lanes[E + j] = max(D - lanes[LO + j], 0.0)
-        lanes[B + j] = min(D / t, lanes[F + j]) * cycles
-        lanes[E_1 + j] = b
-        lanes[E_2 + j] = min(h * growth(v)[1] / (v * u), lanes[P + j])

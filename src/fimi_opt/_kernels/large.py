@@ -24,15 +24,13 @@ from fimi_opt._kernels.lanes import (
     Given,
     H,
     V,
-    answer,
     approach,
     begin,
     demand,
     load,
     load_logarithms,
-    movable,
-    settle,
 )
+from fimi_opt._kernels.settling import answer, movable, settle
 
 Floats = NDArray[np.float64]
 
@@ -128,6 +126,7 @@ def _enter(lanes: Floats, rows: Floats, split: Floats, first: int, n: int) -> No
 
 @kernel
 def _leave(lanes: Floats, rows: Floats, split: Floats, first: int, n: int) -> None:
+    """Put the state back to where `_enter` finds it."""
     for k in range(4):
         row = rows[k, first : first + n]
         for j in range(n):
@@ -174,7 +173,7 @@ def sweep(
         steps += n * taken
         _leave(lanes, rows, split, i, n)
         e, b, e_1, e_2, b_2 = e + part.e, b + part.b, e_1 + part.e_1, e_2 + part.e_2, b_2 + part.b_2
-        off, steps = max(off, part.off), steps + part.steps
+        off = max(off, part.off)
     return e, b, e_1, e_2, b_2, off, steps, local, longest
 
 
@@ -198,6 +197,7 @@ def answers(
     for i in range(first, stop, WIDTH):
         n = min(WIDTH, stop - i)
         load(lanes, given, i, n, cycles, shared.s)
+        load_logarithms(lanes, n)
         _enter(lanes, rows, split, i, n)
         answer(lanes, n, shared, log_nu, w, d1, d2)
         part = movable(lanes, n, shared, w)

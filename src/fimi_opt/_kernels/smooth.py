@@ -20,17 +20,14 @@ from fimi_opt._kernels.lanes import (
     E,
     Given,
     H,
-    Movable,
     Totals,
-    answer,
     approach,
     begin,
     demand,
     load,
     load_logarithms,
-    movable,
-    settle,
 )
+from fimi_opt._kernels.settling import Movable, answer, movable, settle
 
 Floats = NDArray[np.float64]
 
@@ -113,8 +110,8 @@ def search(
             part, taken = approach(table[k], n, shared, log_nu, w, d1, d2, evaluation >= FIRST_MARKED, _ROUGH)
             steps += n * taken
             e, b, e_1, e_2, b_2 = e + part.e, b + part.b, e_1 + part.e_1, e_2 + part.e_2, b_2 + part.b_2
-            off, steps = max(off, part.off), steps + part.steps
-        move = aim(Totals(e, b, e_1, e_2, b_2, off, steps), supply, log_nu, log_w, enough)
+            off = max(off, part.off)
+        move = aim(Totals(e, b, e_1, e_2, b_2, off), supply, log_nu, log_w, enough)
         if move.close:
             return True, log_nu, log_w, move, evaluation + 1, steps
         if not (abs(log_nu) < 1e3 or enough) or not abs(move.d1) + abs(move.d2) < 1e3:

@@ -8,6 +8,7 @@ instead of kernels: numba knows no such type.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -28,9 +29,10 @@ _ROUNDINGS = 64 * _EPS
 _CORNER = 1e-12
 _SERIES_BELOW = 1.0
 _SERIES_TERMS = 24
-# A price of error is tried so many times higher and lower, coarsely and then finely, as long as the bound gains.
-_FACTORS = (10.0, 2.0, 1.1, 1.01)
-_MOST_TRIES = 50
+# The price of error is tried over so many decades either way, and then by ever smaller factors while the bound gains.
+_DECADES = 25
+_FACTORS = (2.0, 1.1, 1.01)
+_MOST_TRIES = 10
 
 
 class Tightened(NamedTuple):
@@ -46,21 +48,27 @@ def tightened(
     """Bound in extended precision, at the price of error that makes it largest or, at the least, reach the energy.
 
     Where the limit on the error leaves no room, every price above some value is a multiplier, and what roundings are
-    worth grows with it: the best one is the least. The bound is concave in it, so that a search by factors ends there.
+    worth grows with it: the best one is the least. The bound at a split that is kept is not concave in the price, as
+    the dual function is; so whole decades are tried first.
     """
     bound = ExtendedBound(devices, constraints, task, split)
     best = Tightened(bound.at(prices.error, prices.bandwidth), prices.error)
+    for decade in (*range(-1, -_DECADES, -1), *range(1, _DECADES)):
+        if best.bound >= energy:  # limits that leave no room at all have no largest bound
+            return best
+        best = max(best, _at(bound, prices, prices.error * 10.0**decade))
     for factor in _FACTORS:
         for change in (1.0 / factor, factor):
             for _ in range(_MOST_TRIES):
-                if best.bound >= energy:  # limits that leave no room at all have no largest bound
-                    return best
-                price = best.error_price * change
-                found = bound.at(price, prices.bandwidth)
-                if not found > best.bound:
+                found = _at(bound, prices, best.error_price * change)
+                if best.bound >= energy or not found.bound > best.bound:
                     break
-                best = Tightened(found, price)
+                best = found
     return best
+
+
+def _at(bound: ExtendedBound, prices: Prices, error_price: float) -> Tightened:
+    return Tightened(bound.at(error_price, prices.bandwidth), error_price)
 
 
 class ExtendedBound:
@@ -85,7 +93,7 @@ class ExtendedBound:
         self.v = self.s / (self.u * split.b.astype(wide))
 
     def at(self, error_price: float, bandwidth_price: float) -> float:
-        """Energy in joules that no plan goes below, at these prices of the mean error and of the band; 0 or more."""
+        """Energy in joules that no plan goes below, at these prices of the mean error and of the band."""
         nu, w = np.longdouble(error_price) / self.count, np.longdouble(bandwidth_price)
         with np.errstate(all="ignore"):
             radio, slope_u, radio_size = self._radio(w)
@@ -94,8 +102,7 @@ class ExtendedBound:
             size = np.sum(radio_size + rest_size) + nu * self.A + w * self.B
             # NumPy adds in pairs: a sum of n terms has log2(n) roundings, 20 for a million.
             bound = float(total - _ROUNDINGS * size)
-        # Rounding to a double must not lift it.
-        return float(np.nextafter(bound, 0.0)) if bound > 0 else 0.0
+        return math.nextafter(bound, -math.inf)  # rounding to a double must not lift it
 
     def _radio(self, w: np.longdouble) -> tuple[Wide, Wide, Wide]:
         """Tangent in b and u of the upload's energy: its least value over b, slope in u, and size of its terms."""
@@ -142,7 +149,7 @@ class ExtendedBound:
         slope_t = -2 * energy / t - mu * self.F
         slope = slope_t - slope_u
         reach_t = np.where(slope > 0, t - self.D_lo / self.F, self.h / self.P - np.maximum(u, self.T - t))
-        size += (-slope_t - slope_u) * np.abs(reach_t)
+        size += (-slope_t - slope_u) * np.abs(reach_t) - slope_u * self.T
         return value - slope * reach_t + slope_u * (self.T - t - u), size
 
 
@@ -150,5 +157,5 @@ def _marginal(v: Wide) -> Wide:
     """G(v) = e^v (v - 1) + 1, by its series where the closed form cancels."""
     series = np.ones_like(v)
     for n in range(_SERIES_TERMS, 1, -1):  # sum of v^n (n - 1) / n! over n >= 2, Horner's way
-        series = 1 + series * v * n / ((n - 1) * (n + 1))
+        series = 1 + series * v * np.longdouble(n) / ((n - 1) * (n + 1))
     return np.asarray(np.where(v <= _SERIES_BELOW, series * v * v / 2, np.exp(v) * (v - 1) + 1), np.longdouble)

@@ -22,6 +22,9 @@ GEN, FREQUENCY, BAND, SENT, T, U, TOUCH = (row * WIDTH for row in range(7, 14))
 ENERGY, ERROR, WORST, LEAST, TERMS, TOTAL, CARRY = (row * WIDTH for row in range(14, 21))
 SIZE = 21 * WIDTH
 
+# A device's least time is above the deadline, roundings aside.
+_CLEARLY = 8 * 2.0**-52
+
 
 class Fleet(NamedTuple):
     """The devices' own quantities as the user gave them, each (I,), and D_max, (I,) or (1,)."""
@@ -188,8 +191,10 @@ def bound_block(
                 lanes[TOUCH + j] = price_met(dev, lanes[U + j], s / (lanes[U + j] * split.b[start + j]))
             elif dev.D_lo / dev.F + dev.h / dev.P < lim.T:
                 lanes[T + j], lanes[U + j], lanes[TOUCH + j] = best_split(dev, lim)
-            else:
+            elif dev.D_lo / dev.F + dev.h / dev.P > lim.T * (1.0 + _CLEARLY):
                 return math.inf, 0.0  # this device can take part in no plan
+            else:
+                return -math.inf, 0.0  # its only split has no tangent
         _touch(lanes, n, cycles, s, lim, nu, w)
         _add(lanes, n)
         for j in range(n):

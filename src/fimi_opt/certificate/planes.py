@@ -131,7 +131,8 @@ def tangent(dev: Device, lim: Limits, t: float, u: float, v: float) -> tuple[flo
     # Time: t + u = T but for rounding, which the slope in u makes good.
     slope = slope_t - slope_u
     reach_t = t - dev.D_lo / dev.F if slope > 0.0 else dev.h / dev.P - max(u, lim.T - t)
-    size += (-slope_t - slope_u) * abs(reach_t)
+    # The times are roundings of the deadline off where D_lo / F, h / P and T - t are formed.
+    size += (-slope_t - slope_u) * abs(reach_t) - slope_u * lim.T
     return value - slope * reach_t + slope_u * (lim.T - t - u), slope, size
 
 

@@ -144,11 +144,13 @@ def _check_header(path: FilePath, header: Row) -> None:
     number = next((name for name in names if NUMBER.fullmatch(name)), None)
     if number is not None:
         refuse(path, line, f"the first row must name the columns, but it holds the number {quote(number)}")
+    seen = set[str]()
     for k, name in enumerate(names):
         if name in ("", CLASS_PREFIX):
             refuse(path, line, f"column {k + 1} has no name" if not name else "a class_ column needs a class's name")
-        if name in names[:k]:
+        if name in seen:
             refuse(path, line, f"column {quote(name)} stands twice")
+        seen.add(name)
         if name not in known and not name.startswith(CLASS_PREFIX):
             refuse(path, line, f"unknown column {quote(name)}: {suggest(name, [*known, 'class_<name>'])}")
     missing = [name for name in REQUIRED if name not in names]
@@ -185,7 +187,7 @@ def _numbers(path: FilePath, name: str, lines: list[int], cells: tuple[str, ...]
         if not NUMBER.fullmatch(cell):
             hint = ": write a decimal point" if NUMBER.fullmatch(cell.replace(",", ".")) else ""
             refuse(path, line, f"{name} must be a number ({unit}), got {quote(cell)}{hint}")
-    values = np.array(cells, np.float64)
+    values = np.array([float(cell) for cell in cells])  # NumPy would give every cell the longest one's room
     if name == "max_synthetic" or name.startswith(CLASS_PREFIX):
         bad = ~((values >= 0) & (values <= _MOST_SYNTHETIC))
         if bad.any():

@@ -18,8 +18,13 @@ WORK = ("cycles_per_sample", "local_epochs", "update_bits")
 CURVE = ("alpha", "beta", "gamma", "zeta")
 
 _PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
-_TABLE = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]")
-_KEY = re.compile(r"\s*([\w.\"' -]+?)\s*=")
+# Of a line without the blanks at its start; blanks may end the name, so that any text matches in one way at most.
+_TABLE = re.compile(r"\[([^\[\]]+)\]")
+_KEY = re.compile(r"([\w.\"' \t-]+)=")
+# tomllib takes the square of a dotted key's parts, in time and room. A limits file has some 17 numbers.
+_MOST_CHARACTERS, _MOST_IN_LINE = 2**16, 2**13
+# A parser's message may hold a whole key.
+_MOST_WORDS = 200
 
 
 class Limits(NamedTuple):
@@ -96,6 +101,11 @@ class _File:
         self.text = text
 
     def parse(self) -> dict[str, Any]:
+        if len(self.text) > _MOST_CHARACTERS:
+            raise InvalidInputError(f"{self.path} has more than {_MOST_CHARACTERS} characters: it is no limits file")
+        for line, content in enumerate(self.text.split("\n"), start=1):
+            if len(content) > _MOST_IN_LINE:
+                refuse(self.path, line, f"the line has more than {_MOST_IN_LINE} characters")
         try:
             return tomllib.loads(self.text)
         except RecursionError:
@@ -103,6 +113,7 @@ class _File:
         except tomllib.TOMLDecodeError as error:
             found = _PLACE.search(str(error))
             words = str(error)[: found.start()] if found else str(error)
+            words = words if len(words) <= _MOST_WORDS else words[:_MOST_WORDS] + "..."
             last = self.text.count("\n") + 1
             hint = " (is a key given twice?)" if "overwrite" in words else ""
             refuse(self.path, int(found[1] or last) if found else None, f"not TOML: {_uncapitalise(words)}{hint}")
@@ -165,6 +176,7 @@ class _File:
         """Line on which a key or table, named from the top, stands; None where TOML was written in another way."""
         table = ""
         for line, content in enumerate(self.text.split("\n"), start=1):
+            content = content.lstrip()
             header, key = _TABLE.match(content), _KEY.match(content)
             if header:
                 table = _plain(header[1])

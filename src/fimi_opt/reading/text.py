@@ -14,8 +14,9 @@ from fimi_opt.errors import ImplausibleInputWarning, InvalidInputError
 
 FilePath: TypeAlias = str | os.PathLike[str]
 
-# Decimal digits only: float() would take "1_000", "nan" and other scripts' digits as well.
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+# Decimal digits only: float() would take "1_000", "nan" and other scripts' digits as well. Any text matches in one way
+# at most: with two, a long row of digits that ends in a letter would take its length squared.
+NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 # Names and values are quoted in messages of one line, shortened to so many characters.
 _QUOTED = 40
 _OTHER_ENCODINGS = {
@@ -32,11 +33,14 @@ def read_text(path: FilePath) -> str:
     Raises
     ------
     ValueError
-        If it is not UTF-8; it names the line.
+        If it is not UTF-8, it names the line; if no file can have this name.
     OSError
         If the file cannot be read.
     """
-    content = Path(path).read_bytes()
+    try:
+        content = Path(path).read_bytes()
+    except ValueError as error:
+        raise InvalidInputError(f"path {quote(os.fspath(path))} is no name of a file: {error}") from None
     for mark, encoding in _OTHER_ENCODINGS.items():
         if content.startswith(mark):
             raise InvalidInputError(f"{path} is {encoding} text: save it as UTF-8")
@@ -59,7 +63,10 @@ def place(path: FilePath, line: int | None) -> str:
 
 def quote(text: object) -> str:
     """Quote a name or value on one line, shortened."""
-    words = text if isinstance(text, str) else str(text)
+    try:
+        words = str(text)
+    except (RecursionError, ValueError):  # lists in lists without end, an int of more digits than Python prints
+        words = "..."
     return repr(words if len(words) <= _QUOTED else words[: _QUOTED - 3] + "...")
 
 

@@ -21,6 +21,7 @@ from fimi_opt._kernels.splits import evaluate_splits, set_split
 from fimi_opt._threads import run_blocks
 from fimi_opt.errors import InvalidInputError, NumericalError
 from fimi_opt.models import rate
+from fimi_opt.plan import Iteration
 from fimi_opt.solvers.instance import Instance
 
 Floats = NDArray[np.float64]
@@ -72,30 +73,6 @@ class CrossEntropy:
             raise InvalidInputError(f"smoothing must be in [0, 1), got {self.smoothing!r}")
         if not real("spread", self.spread) > 0:
             raise InvalidInputError(f"spread must be positive, got {self.spread!r}")
-
-
-class Iteration(NamedTuple):
-    """What one iteration of the search found.
-
-    Attributes
-    ----------
-    number
-        Counted from 1.
-    best
-        Least energy (J) of all splits evaluated so far; inf while none was feasible.
-    elite_mean
-        Mean energy (J) of this iteration's feasible elite; inf where none was.
-    spread
-        Largest standard deviation of a split, as a part of the deadline.
-    feasible
-        Part of this iteration's samples that kept every limit.
-    """
-
-    number: int
-    best: float
-    elite_mean: float
-    spread: float
-    feasible: float
 
 
 Stop = Callable[[Iteration], bool]

@@ -36,9 +36,10 @@ Floats = NDArray[np.float64]
 _DRAWN_IN = (0.0, 4e-15, 4e-14, 4e-13, 4e-12)
 # Where rounding alone put the split outside, a part like this brings it back.
 _FIRST_PART = 2.0**-50
-# Sums of rounded numbers miss a limit by so much where nothing else can give way, such as a fleet at its caps.
-_ROUNDINGS = 16 * 2.0**-52
-# Part of a limit by which a plan may miss it where the limits admit a single point; plans are checked to 1e-9.
+# Parts of a limit by which a plan may miss it before its split gives way: sums of rounded numbers, such as those of a
+# fleet at its caps, do by the first, and by the second where the searched prices are huge. Plans are checked to 1e-9.
+_GRANTED = (16 * 2.0**-52, 1e-13)
+# The same where the limits admit a single point.
 _NO_ROOM = 1e-12
 
 
@@ -131,9 +132,10 @@ def _retreat(instance: Instance, answer: Answer, anchor: Answer, log_w: float) -
     leave no room at all: they are kept to `_NO_ROOM`.
     """
     fleet, shared, supply, _ = instance
-    nearly = Supply(supply.A * (1 + _ROUNDINGS), supply.B * (1 + _ROUNDINGS))
-    if complete(fleet, shared, nearly, answer, log_w)[2] == SOLVED:
-        return
+    for granted in _GRANTED:
+        nearly = Supply(supply.A * (1 + granted), supply.B * (1 + granted))
+        if complete(fleet, shared, nearly, answer, log_w)[2] == SOLVED:
+            return
     t, y = answer.t.copy(), answer.y.copy()
     part = _FIRST_PART
     while part <= 1.0:

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fimi_opt._kernels.fleet import Supply
-from fimi_opt._kernels.lanes import Given, Movable, Totals
+from fimi_opt._kernels.lanes import Given, Totals
 from fimi_opt._kernels.large import answers, fitted, normal_equations, settled, sweep
+from fimi_opt._kernels.settling import Movable
 from fimi_opt._kernels.smooth import MOST_EVALUATIONS, Aim, aim, plan, scaling
 from fimi_opt._threads import run_blocks
 from fimi_opt.solvers.instance import Problem
@@ -63,7 +64,7 @@ def solve_large(problem: Problem, workers: int, warm: WarmStart | None = None) -
         if not enough and log_nu == -math.inf:
             return None
         sums = [math.fsum(column) for column in parts[:, :5].T]
-        totals = Totals._make([*sums, float(parts[:, 5].max()), 0])
+        totals = Totals._make((*sums, float(parts[:, 5].max())))
         move = Aim(*aim(totals, supply, log_nu, log_w, enough))
         log_nu, log_w = log_nu + move.d1, log_w + move.d2
         if move.close:

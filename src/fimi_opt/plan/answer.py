@@ -1,105 +1,18 @@
-"""What fimi_opt answers with: a plan, how good it is, and what its limits cost."""
+"""A plan: the decision for every device, what it answers, and all that follows from these by the model's formulas."""
 
-import enum
-from collections.abc import Callable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fimi_opt import models
 from fimi_opt._checks import to_array
-from fimi_opt.categories import allocate_categories
+from fimi_opt.plan.document import synthesis_requests, to_dict, to_json
+from fimi_opt.plan.restoring import confirm, parse, restore
+from fimi_opt.plan.terms import FIMI, ClassTable, Floats, Iteration, Prices, Scheme, Status
 from fimi_opt.types import ArrayEquality, Constraints, Devices, Task
-
-Floats = NDArray[np.float64]
-ClassTable: TypeAlias = NDArray[np.float64] | NDArray[np.int64]
-
-
-class Status(enum.Enum):
-    """How good a plan is; the member is its message, `remedy` says what to do about it."""
-
-    OPTIMAL = ("optimal: no plan takes less energy, to the certified gap", "nothing to do")
-    FEASIBLE = (
-        "feasible: every limit is kept, but the lower bound leaves the gap open",
-        "use the plan, or move a limit by 1e-6 of itself: barely feasible limits have prices too large to certify",
-    )
-    FEASIBLE_SEARCH = (
-        "feasible: every limit is kept, and the optimum is within the certified gap",
-        'use method="exact" for the optimum, or give the search more samples or iterations',
-    )
-    INTEGER = (
-        "integer: whole samples, every limit kept; the gap is against the bound without whole samples",
-        "nothing to do: whole samples cost this much at most",
-    )
-
-    @property
-    def message(self) -> str:
-        """What it means."""
-        return self.value[0]
-
-    @property
-    def remedy(self) -> str:
-        """What to do about it."""
-        return self.value[1]
-
-    def __str__(self) -> str:
-        """Return the message."""
-        return self.message
-
-
-class Prices(NamedTuple):
-    """What one unit more of each limit would save, all >= 0: the multipliers of the dual problem.
-
-    Attributes
-    ----------
-    error
-        J per unit of the limit on the mean local error; 0 where the local data is enough.
-    bandwidth
-        J/Hz.
-    latency
-        J/s: what one second more of the deadline would save.
-    """
-
-    error: float
-    bandwidth: float
-    latency: float
-
-
-@dataclass(frozen=True)
-class Scheme:
-    """Which problem a plan answers, and what the samples are that it adds: FIMI's, or a comparison scheme's.
-
-    Attributes
-    ----------
-    name
-        "FIMI", or what :mod:`fimi_opt.baselines` calls it.
-    problem
-        In words, the problem whose least energy the plan's `lower_bound` and `status` are about.
-    samples
-        In words, what the added samples are and who labels them.
-    meets_error_limit
-        Whether its plans keep the limit on the global error; they keep all others.
-    allocate
-        Splits added samples over classes: local samples of each class (I, C) and amounts (I,) to (I, C).
-    """
-
-    name: str
-    problem: str
-    samples: str
-    meets_error_limit: bool
-    allocate: Callable[[Floats, Floats], ClassTable]
-
-
-FIMI = Scheme(
-    name="FIMI",
-    problem="(P1): least energy of the fleet within every limit",
-    samples="synthetic, of a diffusion model that is asked for their classes",
-    meets_error_limit=True,
-    allocate=allocate_categories,
-)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -140,7 +53,7 @@ class Plan(ArrayEquality):
     constraints: Constraints
     task: Task
     scheme: Scheme = FIMI
-    history: tuple[Any, ...] = ()
+    history: tuple[Iteration, ...] = ()
 
     def __post_init__(self) -> None:
         """Take the decision as read-only float64 arrays, whoever made them."""
@@ -239,6 +152,115 @@ class Plan(ArrayEquality):
     def _radio(self) -> tuple[Floats, Floats, Floats, Floats, float]:
         devices = self.devices
         return self.bandwidth, self.power, devices.channel_gain, devices.noise_density, self.task.update_bits
+
+    def to_dict(self, classes: Sequence[str] | None = None) -> dict[str, Any]:
+        """Plan as nested dicts of native Python numbers, strings and flat lists: ``fimi-plan/1``.
+
+        Parameters
+        ----------
+        classes
+            Names of the classes, (C,); by default "0", "1", ...
+
+        Returns
+        -------
+        dict
+            ``schema``, ``units``, ``limits``, ``task``, ``totals``, ``certificate`` and ``devices``, the last one keyed
+            by the device's id as text, and what :meth:`from_json` needs beside. Where the devices have class counts,
+            ``classes`` names the entries of every device's ``synthetic_per_class``; elsewhere both are missing.
+
+        Raises
+        ------
+        ValueError
+            If an id is neither text nor a whole number, two are the same as text, there are not as many names as
+            classes, or a figure is not finite, which no plan of :func:`fimi_opt.solve` has.
+
+        Examples
+        --------
+        >>> import fimi_opt as fo
+        >>> plan = fo.solve(fo.Devices(900.0, 5e-27, 1.5e9, 1e-10, 0.2), fo.Constraints(0.3, 200, 60.0, 3e6, 2000))
+        >>> plan.to_dict()["devices"]["0"]["num_examples"]
+        900.0
+        """
+        return to_dict(self, classes)
+
+    def to_json(self, classes: Sequence[str] | None = None) -> str:
+        """Plan as JSON text, one line for each device; parameters and errors are those of :meth:`to_dict`.
+
+        Examples
+        --------
+        >>> import json
+        >>> import fimi_opt as fo
+        >>> plan = fo.solve(fo.Devices(900.0, 5e-27, 1.5e9, 1e-10, 0.2), fo.Constraints(0.3, 200, 60.0, 3e6, 2000))
+        >>> json.loads(plan.to_json()) == plan.to_dict()
+        True
+        """
+        return to_json(self, classes)
+
+    @staticmethod
+    def from_json(text: str, schemes: Iterable[Scheme] = ()) -> "Plan":
+        """Plan that :meth:`to_json` wrote, equal to it bit for bit.
+
+        What follows from the decision is recomputed and compared, the limits are checked again, and a fingerprint
+        stands for every bit. The lower bound is not proven again: that is ``lower_bound(plan.devices,
+        plan.constraints, plan.task, plan.prices)``.
+
+        Parameters
+        ----------
+        text
+            The JSON text. Names of classes in it are not kept: a plan has none.
+        schemes
+            Schemes by which a plan may have been made beside FIMI's, found by their names.
+
+        Returns
+        -------
+        Plan
+            The plan.
+
+        Raises
+        ------
+        ValueError
+            If the text is not a plan of this version, is cut off, or was changed; if it holds a plan with more to it,
+            as a :class:`fimi_opt.baselines.ServerSidePlan`, or one of an unknown scheme. It names the key.
+
+        Warns
+        -----
+        ImplausibleInputWarning
+            As :class:`fimi_opt.Devices` does.
+
+        Examples
+        --------
+        >>> import fimi_opt as fo
+        >>> plan = fo.solve(fo.Devices(900.0, 5e-27, 1.5e9, 1e-10, 0.2), fo.Constraints(0.3, 200, 60.0, 3e6, 2000))
+        >>> fo.Plan.from_json(plan.to_json()) == plan
+        True
+        """
+        document = parse(text)
+        plan = Plan(**restore(document, Plan.__name__, schemes))
+        confirm(plan, document)
+        return plan
+
+    def synthesis_requests(self) -> dict[str, list[int]]:
+        """How many samples of each class each device's generator is asked for (FIMI S2), by the device's id as text.
+
+        Returns
+        -------
+        dict
+            C whole numbers per device, in the order of ``class_counts``.
+
+        Raises
+        ------
+        ValueError
+            If the devices have no class counts; if an amount is not whole, it names the device and the class; if ids
+            cannot be told apart as text.
+
+        Examples
+        --------
+        >>> import fimi_opt as fo
+        >>> devices = fo.Devices(900.0, 5e-27, 1.5e9, 1e-10, 0.2, class_counts=[[500.0, 300.0, 100.0]])
+        >>> fo.solve(devices, fo.Constraints(0.2, 200, 60.0, 3e6, 2000), integer=True).synthesis_requests()
+        {'0': [27, 228, 427]}
+        """
+        return synthesis_requests(self)
 
     def __repr__(self) -> str:
         """Return one line: the fleet's energy, its certified gap and the status."""
