@@ -4,8 +4,9 @@ from collections.abc import Iterable, Sequence
 
 from fimi_opt._threads import check_workers, run_blocks
 from fimi_opt.errors import InfeasibleError, InvalidInputError, NumericalError
+from fimi_opt.exact import solve_exact
 from fimi_opt.plan import Plan
-from fimi_opt.solve import check_tolerance, solve_exact
+from fimi_opt.solve import check_tolerance
 from fimi_opt.tasks import PAPER_TASK
 from fimi_opt.types import Constraints, Devices, Task, check_instance
 

@@ -1,38 +1,25 @@
-"""solve(): search, fall back on the search that cannot fail, certify."""
+"""solve(): the front door of every method."""
 
 import functools
 import math
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fimi_opt._checks import real
 from fimi_opt._threads import check_workers
-from fimi_opt.certificate import Judgement, Split, judge, lower_bound, tightened, verify
-from fimi_opt.errors import InvalidInputError, NumericalError
-from fimi_opt.feasibility import check
-from fimi_opt.models import mean_error_limit
-from fimi_opt.plan import Plan, Prices, Status
+from fimi_opt.certificate import verify
+from fimi_opt.errors import InvalidInputError
+from fimi_opt.exact import check_violation, plan_of, solve_exact
+from fimi_opt.plan import Plan, Status
 from fimi_opt.rounding import rounded
 from fimi_opt.solvers.cross_entropy import CrossEntropy, Stop, search_splits
-from fimi_opt.solvers.instance import form_instance, make_instance, state_problem
-from fimi_opt.solvers.joint import JointSolution, WarmStart, solve_joint
-from fimi_opt.solvers.smooth import solve_smooth
+from fimi_opt.solvers.instance import make_instance
+from fimi_opt.solvers.joint import WarmStart
 from fimi_opt.tasks import PAPER_TASK
 from fimi_opt.types import Constraints, Devices, Task, check_instance
 
-Floats = NDArray[np.float64]
-
 METHODS = ("exact", "cross-entropy")
-# A plan that misses a limit by more, relative to the limit, is not returned.
-VIOLATION_LIMIT = 1e-9
-# Where the gap stays open, the bound is tried again in extended precision, some 50 us a device, and at the best answers
-# of the devices by bisection, some 110 us.
-MOST_TIGHTENED = MOST_BISECTED = 20_000
-# A bound above the energy by more than this, and by what missed limits are worth, is a fault of ours.
-BROKEN = 1e-9
-_ROUNDINGS = 16 * 2.0**-52
 # Prices between this and its inverse are worth starting from.
 _USABLE = 1e-200
 DEFAULT_SEARCH = CrossEntropy()
@@ -115,93 +102,11 @@ def solve(
         return exact
     instance = make_instance(devices, constraints, task, threads)
     rows, history = search_splits(instance, search, stop, np.random.default_rng(rng), threads)
-    plan = _plan(rows, exact.lower_bound, exact.prices, Status.OPTIMAL, devices, constraints, task)
-    _check_violation(verify(plan).worst)
+    plan = plan_of(rows, exact.lower_bound, exact.prices, Status.OPTIMAL, devices, constraints, task)
+    check_violation(verify(plan).worst)
     status = Status.OPTIMAL if plan.gap <= tol else Status.FEASIBLE_SEARCH
     bound = min(plan.lower_bound, plan.energy)
     return replace(plan, lower_bound=bound, status=status, method=method, history=history)
-
-
-def solve_exact(
-    devices: Devices, constraints: Constraints, task: Task, tol: float, threads: int, warm: WarmStart | None
-) -> Plan:
-    """Plan of the exact method, judged; of arguments that have been checked."""
-    found, judged = _exact(devices, constraints, task, tol, threads, warm)
-    energy, bound, violation = judged
-    prices, status = _prices(devices, found), Status.OPTIMAL
-    if energy - bound > tol * energy:
-        bound, prices = _tightened(devices, constraints, task, found, judged, tol)
-        if energy - bound > tol * energy:
-            status = Status.FEASIBLE
-    _check_violation(violation)
-    if judged.lower_bound > energy:
-        _check_bound(judged, prices, constraints, task)
-    plan = _plan(found.rows, min(bound, energy), prices, status, devices, constraints, task)
-    # Limits that leave no room are kept to rounding, and a bound for them as they stand can be above that plan.
-    return replace(plan, lower_bound=min(bound, plan.energy)) if bound >= energy else plan
-
-
-def _plan(
-    rows: Floats, bound: float, prices: Prices, status: Status, devices: Devices, constraints: Constraints, task: Task
-) -> Plan:
-    rows.flags.writeable = False
-    gen, f, b, p = rows
-    return Plan(gen, f, b, p, bound, prices, status, "exact", devices, constraints, task)
-
-
-def _tightened(
-    devices: Devices, constraints: Constraints, task: Task, found: JointSolution, judged: Judgement, tol: float
-) -> tuple[float, Prices]:
-    """The best bound that more work gives where the gap is open, and the prices that give it."""
-    prices, bound = _prices(devices, found), judged.lower_bound
-    if len(devices) <= MOST_TIGHTENED:
-        better = tightened(devices, constraints, task, prices, Split(*found.split), judged.energy)
-        if better.bound > bound:
-            bound, prices = better.bound, prices._replace(error=better.error_price)
-    if judged.energy - bound > tol * judged.energy and len(devices) <= MOST_BISECTED:
-        bound = max(bound, lower_bound(devices, constraints, task, prices))
-    return bound, prices
-
-
-def _check_violation(violation: float) -> None:
-    if not violation <= VIOLATION_LIMIT:
-        raise NumericalError(
-            f"the plan found misses a limit by {violation:.1e}; please report these devices and limits"
-        )
-
-
-def _check_bound(judged: Judgement, prices: Prices, constraints: Constraints, task: Task) -> None:
-    """Refuse a bound above the energy by more than the plan can have saved by missing limits within their tolerance."""
-    energy, bound, violation = judged
-    curve = task.learning
-    limit = mean_error_limit(constraints.max_global_error, constraints.rounds, curve.zeta) + curve.gamma
-    worth = prices.error * limit + prices.bandwidth * constraints.bandwidth + prices.latency * constraints.max_latency
-    if bound - energy > BROKEN * energy + 10 * max(violation, _ROUNDINGS) * worth:
-        raise NumericalError(f"the plan takes {energy:.9g} J, less than its bound {bound:.9g} J; please report this")
-
-
-def _exact(
-    devices: Devices,
-    constraints: Constraints,
-    task: Task,
-    tol: float,
-    threads: int,
-    warm: WarmStart | None,
-) -> tuple[JointSolution, Judgement]:
-    """Search for the optimum, the quick ways first, and judge what was found."""
-    problem = state_problem(devices, constraints, task)
-    found = solve_smooth(problem, threads, warm)
-    if found is not None:
-        judged = _judge(devices, constraints, task, found, threads)
-        if judged.violation <= VIOLATION_LIMIT and judged.energy - judged.lower_bound <= tol * judged.energy:
-            return found, judged
-    instance = form_instance(problem, threads)
-    found = solve_joint(instance)
-    if found is None:
-        found = solve_joint(*check(devices, constraints, task, instance))
-    if found is None:
-        raise NumericalError("the search ended without a plan; please report these devices and limits")
-    return found, _judge(devices, constraints, task, found, threads)
 
 
 def _warm(devices: Devices, plan: Plan | None) -> WarmStart | None:
@@ -218,15 +123,6 @@ def _warm(devices: Devices, plan: Plan | None) -> WarmStart | None:
     except InvalidInputError as error:
         raise InvalidInputError(f"warm_start is no plan: {error}") from None
     return WarmStart(log_nu - math.log(len(devices)), log_w, times)
-
-
-def _prices(devices: Devices, found: JointSolution) -> Prices:
-    return Prices(found.nu * len(devices), found.w, found.latency_price)
-
-
-def _judge(devices: Devices, constraints: Constraints, task: Task, found: JointSolution, threads: int) -> Judgement:
-    """Judge the rows that were found by the certificate's own code."""
-    return judge(devices, constraints, task, found.rows, _prices(devices, found), Split(*found.split), threads)
 
 
 def _check_arguments(

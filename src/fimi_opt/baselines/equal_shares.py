@@ -13,8 +13,8 @@ from fimi_opt.baselines.given_shares import solve_shares
 from fimi_opt.baselines.shares_bound import shares_bound
 from fimi_opt.certificate import verify
 from fimi_opt.errors import InfeasibleError, InvalidInputError, NumericalError
+from fimi_opt.exact import VIOLATION_LIMIT
 from fimi_opt.plan import FIMI, Plan, Prices, Status
-from fimi_opt.solve import VIOLATION_LIMIT
 from fimi_opt.solvers.instance import Instance, make_instance
 from fimi_opt.tasks import PAPER_TASK
 from fimi_opt.types import Constraints, Devices, Task, check_instance

@@ -157,5 +157,5 @@ def _marginal(v: Wide) -> Wide:
     """G(v) = e^v (v - 1) + 1, by its series where the closed form cancels."""
     series = np.ones_like(v)
     for n in range(_SERIES_TERMS, 1, -1):  # sum of v^n (n - 1) / n! over n >= 2, Horner's way
-        series = 1 + series * v * np.longdouble(n) / ((n - 1) * (n + 1))
+        series = np.asarray(1 + series * v * n / ((n - 1) * (n + 1)), np.longdouble)
     return np.asarray(np.where(v <= _SERIES_BELOW, series * v * v / 2, np.exp(v) * (v - 1) + 1), np.longdouble)

@@ -13,7 +13,7 @@ from fimi_opt.models import mean_error_limit
 from fimi_opt.types import Constraints, Devices, Task, most_synthetic
 
 # The solvers keep the limits drawn in by a few roundings, so that a plan keeps them in exact arithmetic too.
-_INSIDE = 1.0 - 4.0 * 2.0**-52
+INSIDE = 1.0 - 4.0 * 2.0**-52
 # Devices prepared at a time.
 _BLOCK = 65_536
 
@@ -36,8 +36,8 @@ class Instance(NamedTuple):
     cycles: float
 
 
-def state_problem(devices: Devices, constraints: Constraints, task: Task) -> Problem:
-    """P1 in letters for these devices, limits and task; nothing is formed per device.
+def state_problem(devices: Devices, constraints: Constraints, task: Task, inside: float = INSIDE) -> Problem:
+    """P1 in letters for these devices, `inside` times these limits, and task; nothing is formed per device.
 
     Raises
     ------
@@ -57,8 +57,8 @@ def state_problem(devices: Devices, constraints: Constraints, task: Task) -> Pro
     )
     limit = mean_error_limit(constraints.max_global_error, constraints.rounds, curve.zeta) + curve.gamma
     s = task.update_bits * math.log(2.0)
-    shared = Shared(curve.alpha, curve.beta, s, _INSIDE * constraints.max_latency, math.log(curve.alpha * curve.beta))
-    supply = Supply(_INSIDE * count * limit, _INSIDE * constraints.bandwidth)
+    shared = Shared(curve.alpha, curve.beta, s, inside * constraints.max_latency, math.log(curve.alpha * curve.beta))
+    supply = Supply(inside * count * limit, inside * constraints.bandwidth)
     return Problem(given, shared, supply, task.local_epochs * task.cycles_per_sample)
 
 
