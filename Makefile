@@ -9,7 +9,7 @@ ARGS ?=
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
 
-.PHONY: help plan paper test lint types bench race coverage clean clean-cache
+.PHONY: help plan paper test lint types bench fuzz race coverage clean clean-cache
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -33,6 +33,11 @@ types: $(VENV)/installed-dev ## mypy, strict
 
 bench: $(VENV)/installed-dev ## time every method at every size, after its answer matched, into docs/; ARGS="--ten-million"
 	@$(BIN)/python -m benchmarks.speed $(ARGS)
+
+N ?= 2000
+SEED ?= 1
+fuzz: $(VENV)/installed-dev ## judge random instances from every corner: N=100000 SEED=1; goes on where it stopped
+	@$(BIN)/python -m benchmarks.fuzz --count $(N) --seed $(SEED) $(ARGS)
 
 race: $(VENV)/installed-dev ## eight processes at once on an empty cache, fifty times
 	$(BIN)/python benchmarks/cold_start.py race $(ARGS)

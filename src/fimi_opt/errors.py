@@ -1,6 +1,6 @@
 """One tree of errors: whatever fimi_opt refuses, it refuses with one of these."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class FimiError(Exception):
@@ -11,8 +11,30 @@ class InvalidInputError(FimiError, ValueError):
     """An argument that no problem can be made of: the message names it, the first offending device and the value."""
 
 
+class DeviceNeed(NamedTuple):
+    """What a device lacks that misses the deadline even alone: each of these would do, with local data only.
+
+    Attributes
+    ----------
+    device
+        Its index.
+    latency
+        Least deadline (s) that it meets with the whole band.
+    max_frequency
+        Least CPU frequency (Hz) with which it meets the deadline, the whole band its own; None where none does: its
+        upload alone takes as long.
+    max_power
+        Least transmit power (W) with which it does; None where none does: its training alone takes as long.
+    """
+
+    device: int
+    latency: float
+    max_frequency: float | None
+    max_power: float | None
+
+
 class InfeasibleError(FimiError, ValueError):
-    """No plan meets all limits; the message says what would admit one.
+    """No plan meets all limits; the message says why, and what would admit one.
 
     Attributes
     ----------
@@ -24,9 +46,18 @@ class InfeasibleError(FimiError, ValueError):
         Least Delta_max that admits a plan, the other limits kept; None where none below 1 does.
     min_rounds
         Least number of rounds N that admits a plan, the other limits kept; None where no number does.
+    min_synthetic
+        Least D_max (samples) that admits a plan, the other limits kept: every device must be allowed to add so many at
+        least. None where no amount does.
     devices
         Indices of the devices that are infeasible whatever the others do: with the whole band and no synthetic data
         they miss the deadline.
+    needs
+        What each of these devices lacks, in the same order.
+    reasons
+        Why there is no plan, in a word each: "devices" (those above), "curve" (the error limit lies below what any
+        amount of data reaches), "data" (below what D_max reaches), "time" (below what the deadline leaves time to train
+        on, whatever the band), "band" (the band is too narrow). Empty where the error is about a part of the problem.
     """
 
     def __init__(
@@ -37,14 +68,20 @@ class InfeasibleError(FimiError, ValueError):
         min_latency: float | None = None,
         min_global_error: float | None = None,
         min_rounds: float | None = None,
+        min_synthetic: float | None = None,
         devices: tuple[int, ...] = (),
+        needs: tuple[DeviceNeed, ...] = (),
+        reasons: tuple[str, ...] = (),
     ) -> None:
         super().__init__(message)
         self.min_bandwidth = min_bandwidth
         self.min_latency = min_latency
         self.min_global_error = min_global_error
         self.min_rounds = min_rounds
+        self.min_synthetic = min_synthetic
         self.devices = devices
+        self.needs = needs
+        self.reasons = reasons
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle with the keyword-only fields, which Exception's own pickling would drop."""
@@ -61,8 +98,19 @@ class InfeasibleError(FimiError, ValueError):
         return hash(str(self))
 
     def _critical(self) -> dict[str, Any]:
-        names = ("min_bandwidth", "min_latency", "min_global_error", "min_rounds", "devices")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in _CRITICAL}
+
+
+_CRITICAL = (
+    "min_bandwidth",
+    "min_latency",
+    "min_global_error",
+    "min_rounds",
+    "min_synthetic",
+    "devices",
+    "needs",
+    "reasons",
+)
 
 
 def _restore(message: str, critical: dict[str, Any]) -> InfeasibleError:

@@ -124,21 +124,25 @@ def least_split(fleet: Fleet, shared: Shared, log_price: float, x: Floats) -> Fr
 
 
 @kernel
-def trade(fleet: Fleet, shared: Shared, A: float, B: float, x: Floats) -> tuple[Frontier, int]:
-    """Totals where errors sum to A (B infinite) or bandwidths to B (A infinite); splits into `x`, DONE or FAILED."""
+def trade(fleet: Fleet, shared: Shared, A: float, B: float, x: Floats) -> tuple[Frontier, float, int]:
+    """Totals where errors sum to A (B infinite) or bandwidths to B (A infinite), ln lambda there, DONE or FAILED.
+
+    Fills `x` with the splits.
+    """
     state = start(0.0, 0.0, ONE)
     # Start where one more device's share of the band is worth the error it saves.
     state[P2] = math.log(shared.s * fleet.a.size / shared.T) - math.log(shared.alpha)
     mode = ONE
-    totals = least_split(fleet, shared, -math.inf, x)
+    totals, log_price = least_split(fleet, shared, -math.inf, x), -math.inf
     while mode != DONE and mode != FAILED:  # bounded: the search counts its evaluations
-        totals = least_split(fleet, shared, state[P2], x)
+        log_price = state[P2]
+        totals = least_split(fleet, shared, log_price, x)
         if math.inf == B:
             sums = Sums(0.0, math.log(totals.e / A), 0.0, 0.0, 0.0, totals.e_p / totals.e)
         else:
             sums = Sums(0.0, math.log(B / totals.b), 0.0, 0.0, 0.0, -totals.b_p / totals.b)
         mode = advance(state, sums)
-    return totals, mode
+    return totals, log_price, mode
 
 
 @kernel
