@@ -15,6 +15,7 @@ from fleets import Problem
 from fuzz import cases, judging, proofs
 from fuzz.__main__ import main
 from fuzz.drawing import CORNERS, draw
+from fuzz.exact_dual import exact_dual
 from fuzz.judging import Verdict, judge, judge_drawn
 from fuzz.placing import Placement, place
 from fuzz.report import page, summary
@@ -24,6 +25,7 @@ from fuzz.shrinking import shrink
 from oracles import constants, ipopt_least
 
 import fimi_opt as fo
+from fimi_opt.scenarios import paper
 
 FOUND = Path(__file__).with_name("cases_found")
 
@@ -321,3 +323,12 @@ def test_shares_are_never_rounded_up() -> None:
     assert figures["all"]["solved"] == 99_999
     assert "99.999 % of the instances" in page(figures)
     assert "| hang | 1 |" in page(figures)
+
+
+def test_the_dual_to_forty_digits_is_the_optimum() -> None:
+    problem = Problem(*paper(devices=2, bandwidth=2e6))
+    plan = problem.solve()
+    exact = exact_dual(problem, plan.prices.error, plan.prices.bandwidth)
+    assert exact == pytest.approx(plan.energy, rel=1e-12)
+    assert exact_dual(problem, 1.5 * plan.prices.error, plan.prices.bandwidth) < plan.energy
+    assert exact_dual(problem, plan.prices.error, 0.7 * plan.prices.bandwidth) < plan.energy

@@ -46,7 +46,7 @@ def measured(problem: Problem, D_gen: Floats, f: Floats, b: Floats, P: Floats) -
         float(np.max(f / d.max_frequency)) - 1,
         float(np.max(P / d.max_power)) - 1,
         math.fsum(b) / limits.bandwidth - 1,
-        1 - (_mean_limit(problem) + curve.gamma) / errors,
+        1 - (mean_limit(problem) + curve.gamma) / errors,
         float(np.max(-D_gen / d.local_samples)),
         float(np.max((D_gen - limits.max_synthetic) / d.local_samples)),
     )
@@ -55,7 +55,7 @@ def measured(problem: Problem, D_gen: Floats, f: Floats, b: Floats, P: Floats) -
     return Measured(energy, max(missed), *shares)
 
 
-def _mean_limit(problem: Problem) -> float:
+def mean_limit(problem: Problem) -> float:
     """Limit on the mean of alpha D^-beta - gamma."""
     _, limits, task = problem
     return 1 + task.learning.zeta / limits.rounds * math.log(limits.max_global_error)
@@ -82,7 +82,7 @@ def room_without_band(problem: Problem) -> float:
     if spare <= 0:
         return spare
     most = np.maximum(np.minimum(d.local_samples + limits.max_synthetic, speed * (T - at_once)), d.local_samples)
-    limit = _mean_limit(problem) + curve.gamma
+    limit = mean_limit(problem) + curve.gamma
     errors = math.fsum(curve.alpha * most**-curve.beta) / most.size
     return min(spare, limit / errors - 1)
 
@@ -129,13 +129,13 @@ def _band_dual(problem: Problem, price: float) -> float:
         left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
         lower = cost(left) <= cost(right)
         low, high = np.where(lower, low, left), np.where(lower, right, high)
-    return math.fsum((*cost(low), -price * len(d) * (_mean_limit(problem) + curve.gamma)))
+    return math.fsum((*cost(low), -price * len(d) * (mean_limit(problem) + curve.gamma)))
 
 
 def rounding_of_dual(problem: Problem, price: float) -> float:
     """Hertz that rounding may have taken off the bound at this price: a few units in the last place of its terms."""
     gamma = abs(problem.task.learning.gamma)
-    return 32 * _EPS * price * len(problem.devices) * (2 + 2 * gamma + abs(_mean_limit(problem)))
+    return 32 * _EPS * price * len(problem.devices) * (2 + 2 * gamma + abs(mean_limit(problem)))
 
 
 def keeps_classes(plan: fo.Plan, tolerance: float) -> bool:
