@@ -9,7 +9,7 @@ ARGS ?=
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
 
-.PHONY: help plan paper test lint types bench fuzz race coverage clean clean-cache
+.PHONY: help plan paper test test-all lint types bench fuzz race coverage clean clean-cache
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -20,7 +20,10 @@ plan: $(VENV)/installed ## plan the built-in fleet; your own: ARGS="devices.csv 
 paper: $(VENV)/installed-plot ## the paper's table and figures beside the optimum, into docs/; goes on where it stopped
 	@$(BIN)/python -m benchmarks.paper $(ARGS)
 
-test: lint types ## lint, check types, run every test
+test: lint types ## lint, check types, run the tests
+	$(BIN)/python -m pytest -m "not release"
+
+test-all: lint types ## the same and the tests that compile everything anew, before a release
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/installed-dev ## ruff and the import contracts

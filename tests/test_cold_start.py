@@ -94,6 +94,7 @@ def test_after_warm_up_nothing_is_compiled_or_loaded() -> None:
     assert run(WARM) == []
 
 
+@pytest.mark.release
 @pytest.mark.slow
 def test_cache_lies_beside_the_source_where_that_can_be_written(tmp_path: Path, expected: str) -> None:
     package = copy_of_package(tmp_path / "site")
@@ -122,6 +123,7 @@ def test_read_only_install(tmp_path: Path, locked: Mapping[str, Path], place: st
     assert bool(cached(locked["HOME"])) == (place == "home")
 
 
+@pytest.mark.release
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["site.zip", "site.pyz"])  # numba knows the first
 @pytest.mark.parametrize("writable", [True, False])
@@ -144,6 +146,7 @@ def test_full_disk(tmp_path: Path, expected: str) -> None:
     assert run(BOUND, NUMBA_CACHE_DIR=tmp_path)[0] == expected
 
 
+@pytest.mark.release
 @pytest.mark.slow
 @pytest.mark.parametrize("pattern", CACHED)
 def test_damaged_cache_mends_itself(tmp_path: Path, pattern: str, expected: str) -> None:

@@ -69,6 +69,7 @@ print(len(names), *(name for name, contents in names.items() if len(contents) > 
 """
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("method", sorted({"fork", "spawn"}.intersection(multiprocessing.get_all_start_methods())))
 def test_all_answer_the_same_and_leave_a_good_cache(tmp_path: Path, method: str) -> None:
     script, cache = tmp_path / "race.py", tmp_path / "cache"
@@ -82,6 +83,7 @@ def test_all_answer_the_same_and_leave_a_good_cache(tmp_path: Path, method: str)
     assert int(last[4]) == 0
 
 
+@pytest.mark.release
 def test_no_two_functions_share_the_name_of_their_code(tmp_path: Path) -> None:
     count, *shared = run(NAMES, NUMBA_CACHE_DIR=tmp_path)
     assert int(count) > 50

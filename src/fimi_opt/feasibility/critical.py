@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 
 from fimi_opt._kernels.device import Shared
 from fimi_opt._kernels.feasibility import Frontier, least_split, trade
@@ -119,6 +118,8 @@ def least_synthetic_for(fleet: Fleet, shared: Shared, A: float, B: float) -> flo
         return None
     if excess(lo) <= 0 or excess(reach) >= 0:
         return lo if excess(lo) <= 0 else reach
+    from scipy.optimize import brentq  # a third of the import's time, and no plan needs it
+
     root = math.exp(brentq(lambda p: excess(math.exp(p)), math.log(lo), math.log(reach), xtol=_LOG_TOL))
     return next((root * (1 + part) for part in _GRANTED if excess(root * (1 + part)) <= TIGHT), reach)
 
