@@ -97,7 +97,11 @@ def _tightened(answer: _Answer, devices: Devices, constraints: Constraints, task
     split, energy = Split(*answer.found.split), answer.judged.energy
     better = tightened(devices, constraints, task, answer.prices, split, energy)
     if better.bound > answer.bound:
-        answer = answer._replace(bound=better.bound, prices=answer.prices._replace(error=better.error_price))
+        _, w, latency = answer.prices
+        # The value of time is made of the price of bandwidth.
+        scaled = latency * better.bandwidth_price / w if better.bandwidth_price != w else latency
+        prices = Prices(better.error_price, better.bandwidth_price, scaled)
+        answer = answer._replace(bound=better.bound, prices=prices)
     if answer.gap > tol:
         bisected = lower_bound(devices, constraints, task, answer.prices)
         answer = answer._replace(bound=max(answer.bound, bisected))

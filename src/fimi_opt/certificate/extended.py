@@ -36,39 +36,42 @@ _MOST_TRIES = 10
 
 
 class Tightened(NamedTuple):
-    """A lower bound (J), and the price of error per unit of the mean that gives it."""
+    """A lower bound (J), and the prices of error, per unit of the mean, and of bandwidth that give it."""
 
     bound: float
     error_price: float
+    bandwidth_price: float
 
 
 def tightened(
     devices: Devices, constraints: Constraints, task: Task, prices: Prices, split: Split, energy: float
 ) -> Tightened:
-    """Bound in extended precision, at the price of error that makes it largest or, at the least, reach the energy.
+    """Bound in extended precision, at the prices that make it largest or, at the least, reach the energy.
 
     Where the limit on the error leaves no room, every price above some value is a multiplier, and what roundings are
-    worth grows with it: the best one is the least. The bound at a split that is kept is not concave in the price, as
-    the dual function is; so whole decades are tried first.
+    worth grows with it: the best one is the least. Where the deadline leaves none, so it is with both prices. The bound
+    at a split that is kept is not concave in the prices, as the dual function is; so whole decades are tried first.
     """
     bound = ExtendedBound(devices, constraints, task, split)
-    best = Tightened(bound.at(prices.error, prices.bandwidth), prices.error)
+    best = _at(bound, prices.error, prices.bandwidth)
     for decade in (*range(-1, -_DECADES, -1), *range(1, _DECADES)):
         if best.bound >= energy:  # limits that leave no room at all have no largest bound
             return best
-        best = max(best, _at(bound, prices, prices.error * 10.0**decade))
+        scale = 10.0**decade
+        best = max(best, _at(bound, prices.error * scale, prices.bandwidth))
+        best = max(best, _at(bound, prices.error * scale, prices.bandwidth * scale))
     for factor in _FACTORS:
         for change in (1.0 / factor, factor):
             for _ in range(_MOST_TRIES):
-                found = _at(bound, prices, best.error_price * change)
+                found = _at(bound, best.error_price * change, best.bandwidth_price)
                 if best.bound >= energy or not found.bound > best.bound:
                     break
                 best = found
     return best
 
 
-def _at(bound: ExtendedBound, prices: Prices, error_price: float) -> Tightened:
-    return Tightened(bound.at(error_price, prices.bandwidth), error_price)
+def _at(bound: ExtendedBound, error_price: float, bandwidth_price: float) -> Tightened:
+    return Tightened(bound.at(error_price, bandwidth_price), error_price, bandwidth_price)
 
 
 class ExtendedBound:
