@@ -9,7 +9,7 @@ ARGS ?=
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
 
-.PHONY: help plan paper test test-all lint types bench fuzz race coverage clean clean-cache
+.PHONY: help plan paper test test-all lint types bench fuzz race mutants test-lowest audit coverage clean clean-cache
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +44,17 @@ fuzz: $(VENV)/installed-dev ## judge random instances from every corner: N=10000
 
 race: $(VENV)/installed-dev ## eight processes at once on an empty cache, fifty times
 	$(BIN)/python benchmarks/cold_start.py race $(ARGS)
+
+mutants: $(VENV)/installed-dev ## put small faults in, and see which the tests notice; ARGS="solvers.joint --count 50"
+	nice -n 10 $(BIN)/python -m benchmarks.mutation $(ARGS)
+
+test-lowest: ## every test with the oldest releases that pyproject.toml allows; needs Python 3.11
+	python3.11 -m venv --clear .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet --constraint constraints-lowest.txt --editable '.[bench,progress]'
+	.venv-lowest/bin/python -m pytest
+
+audit: $(VENV)/installed-dev ## known vulnerabilities of the pinned releases; needs pip-audit and the advisory databases
+	$(BIN)/python -m pip_audit --strict --no-deps --disable-pip --requirement constraints.txt
 
 coverage: $(VENV)/installed-dev ## which lines the tests reach, kernels included: without JIT and the slow tests
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -m "not slow" --cov --cov-report=term-missing

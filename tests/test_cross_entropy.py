@@ -83,6 +83,7 @@ def test_it_ends_where_the_spread_is_small_enough() -> None:
     assert plan.history[-1].spread <= 0.01 < plan.history[-2].spread
 
 
+@pytest.mark.slow
 def test_a_barely_feasible_fleet_is_searched_from_outside() -> None:
     devices, limits, task = paper()
     with pytest.raises(fo.InfeasibleError) as raised:

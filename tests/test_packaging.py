@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
 from collections.abc import Iterator
@@ -27,13 +28,31 @@ REGISTRY = re.compile(
 )
 
 
+# One plan, without JIT: what is installed is complete, and compiling is tested elsewhere.
+USE = """
+import fimi_opt as fo
+devices = fo.Devices([1250.0, 900.0], 5e-27, 1.5e9, [3e-11, 1e-10], 0.2)
+plan = fo.solve(devices, fo.Constraints(0.2, 200, 60.0, 3e6, 2000))
+print(fo.__file__, fo.__version__, plan.status.name)
+"""
+
+
+def build(folder: Path, root: Path = ROOT) -> tuple[Path, Path]:
+    """Wheel and sdist of that tree."""
+    command = [sys.executable, "-m", "hatchling", "build", "--directory", str(folder)]
+    subprocess.run(command, cwd=root, check=True, capture_output=True)
+    (wheel,), (sdist,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
+    return wheel, sdist
+
+
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[zipfile.ZipFile]:
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    (path,) = folder.glob("*.whl")
-    with zipfile.ZipFile(path) as archive:
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return build(tmp_path_factory.mktemp("built"))
+
+
+@pytest.fixture(scope="module")
+def wheel(built: tuple[Path, Path]) -> Iterator[zipfile.ZipFile]:
+    with zipfile.ZipFile(built[0]) as archive:
         yield archive
 
 
@@ -72,6 +91,48 @@ def test_wheel_holds_the_whole_package_and_nothing_else(wheel: zipfile.ZipFile) 
     shipped = {name for name in wheel.namelist() if ".dist-info/" not in name}
     assert "fimi_opt/py.typed" in shipped
     assert shipped == files
+
+
+def test_wheel_has_neither_tests_nor_caches(wheel: zipfile.ZipFile) -> None:
+    names = wheel.namelist()
+    assert {name.partition("/")[0] for name in names} == {"fimi_opt", f"fimi_opt-{fimi_opt.__version__}.dist-info"}
+    assert [name for name in names if not name.endswith((".py", ".typed", ".json")) and ".dist-info/" not in name] == []
+
+
+def test_sdist_holds_the_tests_and_no_caches(built: tuple[Path, Path]) -> None:
+    with tarfile.open(built[1]) as archive:
+        inside = {name.partition("/")[2] for name in archive.getnames()}
+    assert inside >= {"pyproject.toml", "README.md", "LICENSE", "PKG-INFO", "tests/test_packaging.py"}
+    tracked = {path.relative_to(ROOT).as_posix() for path in tracked_files()}
+    assert inside - tracked == {"PKG-INFO"}
+
+
+def test_builds_are_the_same_to_the_bit(built: tuple[Path, Path], tmp_path: Path) -> None:
+    # The sdist is another folder with other dates; what it builds is what the repository builds.
+    with tarfile.open(built[1]) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (root,) = tmp_path.iterdir()
+    for path in root.rglob("*"):
+        os.utime(path, (1e9, 1e9))
+    again = build(tmp_path / "again", root)
+    assert [path.read_bytes() for path in again] == [path.read_bytes() for path in built]
+
+
+@pytest.mark.parametrize("kind", ["wheel", "sdist"])
+def test_install_and_plan(built: tuple[Path, Path], kind: str, tmp_path: Path) -> None:
+    archive = built[kind == "sdist"]
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--no-build-isolation"]
+    subprocess.run([*pip, "--target", str(tmp_path / "site"), str(archive)], check=True, capture_output=True)
+    place = {"PYTHONPATH": str(tmp_path / "site"), "NUMBA_DISABLE_JIT": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-W", "error", "-c", USE]
+    done = subprocess.run(
+        command, cwd=tmp_path, env={**os.environ, **place}, check=True, capture_output=True, text=True
+    )
+    assert done.stdout.split() == [
+        str(tmp_path / "site" / "fimi_opt" / "__init__.py"),
+        fimi_opt.__version__,
+        "OPTIMAL",
+    ]
 
 
 def test_wheel_metadata(metadata: Message) -> None:

@@ -9,14 +9,24 @@ before an upgrade would run on. A cache is there to save time: here whatever is 
 import contextlib
 import functools
 import hashlib
+import os
 from collections.abc import Callable
 from importlib.resources import files
 from typing import Any, TypeVar
 
 from numba import njit
 from numba.core.caching import FunctionCache, IndexDataCacheFile
+from numba.core.compiler_lock import global_compiler_lock
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+# A child forked while another thread compiles would wait for numba's lock, which nobody there holds, for good.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=global_compiler_lock.acquire,
+        after_in_parent=global_compiler_lock.release,
+        after_in_child=global_compiler_lock.release,
+    )
 
 # What kernels may be made of: private modules at the top, the shared kernels, and the files of their own package.
 _TOP, _SHARED = "fimi_opt", "fimi_opt._kernels"
@@ -62,7 +72,8 @@ class _Cache(FunctionCache):
 
     def save_overload(self, sig: Any, data: Any) -> None:
         # A full disk, a directory that was locked after the import: the code is in memory, where it is needed.
-        with contextlib.suppress(OSError):
+        # An interrupt of the compiler leaves none, which numba calls a RuntimeError.
+        with contextlib.suppress(OSError, RuntimeError):
             super().save_overload(sig, data)
 
 

@@ -34,5 +34,9 @@ def run_blocks(run: Callable[[int, int], None], count: int, block: int, workers:
             run(first, min(first + block, count))
         return
     with ThreadPoolExecutor(min(workers, len(starts))) as pool:
-        for done in [pool.submit(run, first, min(first + block, count)) for first in starts]:
-            done.result()
+        try:
+            for done in [pool.submit(run, first, min(first + block, count)) for first in starts]:
+                done.result()
+        except BaseException:  # an interrupt above all: what no thread has begun is not waited for
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise

@@ -4,12 +4,12 @@ The data is what FIMI would make: its amounts, and for each device its classes. 
 """
 
 from dataclasses import dataclass, field, fields
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fimi_opt._checks import first_device, to_array
+from fimi_opt._lazy import lazy
 from fimi_opt.baselines.classes import uniform
 from fimi_opt.baselines.traditional import TRADITIONAL, traditional
 from fimi_opt.errors import InfeasibleError, InvalidInputError
@@ -56,7 +56,7 @@ class ServerData(ArrayEquality):
         """How many there are in all."""
         return float(np.sum(self.amounts))
 
-    @cached_property
+    @lazy
     def by_class(self) -> NDArray[np.float64] | NDArray[np.int64] | None:
         """Samples of each class, (C,): the sum of what FIMI gives the devices (P8); None without class_counts."""
         if self.class_counts is None:
@@ -81,7 +81,7 @@ class ServerSidePlan(Plan):
 
     server: ServerData = field(kw_only=True)
 
-    @cached_property
+    @lazy
     def aggregation_weights(self) -> Floats:
         """FedAvg weights of the devices, (I,): D_loc over all samples, the server's included (FIMI S4)."""
         weights = self.samples / (np.sum(self.samples) + self.server.samples)

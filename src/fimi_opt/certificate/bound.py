@@ -139,7 +139,7 @@ def _dual(problem: Problem, total: float, size: float) -> float:
     _, _, _, limits, nu, w = problem
     bound = math.fsum((total, -nu * limits.A, -w * limits.B))
     bound -= _ROUNDINGS * (size + nu * abs(limits.A) + w * limits.B)
-    return bound if bound > 0 else 0.0
+    return float(bound) if bound > 0 else 0.0
 
 
 def _problem(devices: Devices, constraints: Constraints, task: Task, prices: Prices) -> Problem:

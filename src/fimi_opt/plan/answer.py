@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from fimi_opt import models
 from fimi_opt._checks import to_array
+from fimi_opt._lazy import lazy
 from fimi_opt.plan.document import synthesis_requests, to_dict, to_json
 from fimi_opt.plan.restoring import confirm, parse, restore
 from fimi_opt.plan.terms import FIMI, ClassTable, Floats, Iteration, Prices, Scheme, Status
@@ -62,24 +62,24 @@ class Plan(ArrayEquality):
             if not (isinstance(row, np.ndarray) and row.dtype == np.float64 and not row.flags.writeable):
                 object.__setattr__(self, name, to_array(name, row, (len(self.devices),)))
 
-    @cached_property
+    @lazy
     def samples(self) -> Floats:
         """Training samples D = D_loc + D_gen, (I,)."""
         return _frozen(self.devices.local_samples + self.synthetic_samples)
 
-    @cached_property
+    @lazy
     def compute_time(self) -> Floats:
         """Seconds of local training, (I,), eq. (6)."""
         return _frozen(
             models.compute_time(self.samples, self.frequency, self.task.cycles_per_sample, self.task.local_epochs)
         )
 
-    @cached_property
+    @lazy
     def upload_time(self) -> Floats:
         """Seconds of uploading, (I,), eq. (8)."""
         return _frozen(models.upload_time(*self._radio))
 
-    @cached_property
+    @lazy
     def compute_energy(self) -> Floats:
         """Joules of local training, (I,), eq. (5)."""
         task = self.task
@@ -93,12 +93,12 @@ class Plan(ArrayEquality):
             )
         )
 
-    @cached_property
+    @lazy
     def upload_energy(self) -> Floats:
         """Joules of uploading, (I,), eq. (9)."""
         return _frozen(self.power * self.upload_time)
 
-    @cached_property
+    @lazy
     def rate(self) -> Floats:
         """Upload rate, bit/s, (I,), eq. (7)."""
         return _frozen(models.rate(*self._radio[:4]))
@@ -108,38 +108,38 @@ class Plan(ArrayEquality):
         """Bits that the fleet uploads in one round: I updates of S bits."""
         return len(self.devices) * self.task.update_bits
 
-    @cached_property
+    @lazy
     def energy(self) -> float:
         """Joules of the fleet for one round, eq. (10)."""
         return models.round_energy(self.compute_energy, self.upload_energy)
 
-    @cached_property
+    @lazy
     def latency(self) -> float:
         """Seconds of one round, eq. (11): the slowest device's."""
         return models.round_latency(self.compute_time, self.upload_time)
 
-    @cached_property
+    @lazy
     def mean_error(self) -> float:
         """Mean local error dbar, eq. (2)."""
         curve = self.task.learning
         return models.mean_error(self.samples, curve.alpha, curve.beta, curve.gamma)
 
-    @cached_property
+    @lazy
     def global_error(self) -> float:
         """Global error Delta after the constraints' rounds, eq. (4)."""
         return models.global_error(self.constraints.rounds, self.mean_error, self.task.learning.zeta)
 
-    @cached_property
+    @lazy
     def gap(self) -> float:
         """Certified relative gap, (energy - lower_bound) / energy."""
         return (self.energy - self.lower_bound) / self.energy
 
-    @cached_property
+    @lazy
     def aggregation_weights(self) -> Floats:
         """FedAvg weights of the server, (D_loc + D_gen) over their sum, (I,)."""
         return _frozen(self.samples / np.sum(self.samples))
 
-    @cached_property
+    @lazy
     def synthetic_by_class(self) -> ClassTable | None:
         """Synthetic samples of each class, (I, C); FIMI's have the highest entropy (P8). None without class_counts."""
         if self.devices.class_counts is None:
