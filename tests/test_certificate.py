@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from oracles import constants, dual_value, relative_prices
 
 import fimi_opt as fo
-from fimi_opt.certificate import Split
+from fimi_opt.certificate import Split, judge
 
 # verify() forms each violation with fewer than ten roundings and subtracts one.
 VERIFY_TOL = 5e-15
@@ -252,3 +252,15 @@ def _least_energy(
         a, b = low + (high - low) * mpmath.mpf("0.382"), low + (high - low) * mpmath.mpf("0.618")
         low, high = (low, b) if energy(a) < energy(b) else (a, high)
     return min(energy(low), energy(high))
+
+
+@pytest.mark.parametrize("row", [1, 2, 3])
+def test_judge_refuses_a_decision_that_is_no_plan(row: int) -> None:
+    """A negative frequency, band or power would else pass for one that keeps every upper limit."""
+    problem = fleets.paper_like(3, 5)
+    plan = problem.solve()
+    rows = np.array([plan.synthetic_samples, plan.frequency, plan.bandwidth, plan.power])
+    split = Split(np.array(plan.compute_time), np.array(plan.upload_time), np.array(plan.bandwidth))
+    assert judge(*problem, rows, plan.prices, split).violation <= VERIFY_TOL
+    rows[row, 1] = -rows[row, 1]
+    assert judge(*problem, rows, plan.prices, split).violation == math.inf

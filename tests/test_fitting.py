@@ -50,7 +50,7 @@ def naive_least_squares(samples: Floats, errors: Floats, sigma: Floats) -> float
     sums = [float(np.sum((errors / sigma - np.average(errors, weights=sigma**-2.0) / sigma) ** 2))]
     for beta in np.geomspace(1e-4, 10, 20_000):
         columns = np.column_stack([(samples / samples.min()) ** -beta, -np.ones_like(samples)]) / sigma[:, None]
-        solution = np.linalg.lstsq(columns, errors / sigma)[0]
+        solution = np.linalg.lstsq(columns, errors / sigma, rcond=None)[0]
         if solution[0] > 0:
             sums.append(float(np.sum((errors / sigma - columns @ solution) ** 2)))
     return min(sums)
@@ -317,7 +317,7 @@ def test_zeta_of_several_rounds_is_least_squares_through_the_origin() -> None:
     generator = np.random.default_rng(0)
     rounds = np.array([50.0, 100.0, 150.0, 200.0])
     delta = np.array([global_error(n, 0.35, 77.6) for n in rounds]) * np.exp(0.02 * generator.normal(size=4))
-    inverse = np.linalg.lstsq(rounds[:, None] * 0.65, -np.log(delta))[0].item()
+    inverse = np.linalg.lstsq(rounds[:, None] * 0.65, -np.log(delta), rcond=None)[0].item()
     assert fit_zeta(rounds, 0.35, delta) == pytest.approx(1 / inverse, rel=1e-12)
     assert fit_zeta(rounds, np.full(4, 0.35), delta) == fit_zeta(rounds, 0.35, delta)
     assert fit_zeta(rounds, 0.35, delta) == pytest.approx(77.6, rel=0.05)  # the scatter of ln Delta, 2 % of about 1

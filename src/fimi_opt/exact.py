@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fimi_opt.certificate import Judgement, Split, judge, lower_bound, tightened
-from fimi_opt.errors import NumericalError
+from fimi_opt.errors import InfeasibleError, NumericalError
 from fimi_opt.feasibility import check
 from fimi_opt.models import mean_error_limit
 from fimi_opt.plan import Plan, Prices, Status
@@ -71,7 +71,7 @@ def _closed(answer: _Answer, devices: Devices, constraints: Constraints, task: T
     whole = form_instance(state_problem(devices, constraints, task, inside=1.0))
     try:
         found = solve_joint(*check(devices, constraints, task, whole))
-    except NumericalError:
+    except (InfeasibleError, NumericalError):  # a rounding more of the limits is no reason to refuse what is found
         return answer
     if found is None:
         return answer
@@ -93,7 +93,7 @@ def plan_of(
 
 
 def _tightened(answer: _Answer, devices: Devices, constraints: Constraints, task: Task, tol: float) -> _Answer:
-    """The same plan with a better bound: in extended precision, at another price of error, at the best answers."""
+    """The same plan with a better bound: in extended precision, at other prices, at the best answers."""
     split, energy = Split(*answer.found.split), answer.judged.energy
     better = tightened(devices, constraints, task, answer.prices, split, energy)
     if better.bound > answer.bound:

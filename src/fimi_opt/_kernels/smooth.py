@@ -31,7 +31,7 @@ from fimi_opt._kernels.settling import Movable, answer, movable, settle
 
 Floats = NDArray[np.float64]
 
-# Usual are 5 evaluations; where 12 are not enough, kinks are in the way.
+# Usual are 4 evaluations; where 12 are not enough, kinks are in the way.
 MOST_EVALUATIONS = 12
 # The last changes leave their squares. That of the prices moves all devices; the balance is the worst device's.
 CLOSE, DEVICE_CLOSE = 1e-6, 1e-5

@@ -94,7 +94,8 @@ def _measure(lanes: Floats, n: int, cycles: float, s: float, lim: Limits) -> Non
         late = (work / f + seconds) / lim.T - 1.0
         beyond = max(-lanes[GEN + j], lanes[GEN + j] - lanes[MOST + j]) / lanes[LOCAL + j]
         own = max(max(f / lanes[F_MAX + j], P / lanes[POWER + j]) - 1.0, beyond)
-        lanes[WORST + j] = max(late, own)
+        real = (f > 0.0) & (b > 0.0) & (P > 0.0) & (D > 0.0)
+        lanes[WORST + j] = max(late, own) if real else math.inf
 
 
 @kernel
