@@ -7,7 +7,7 @@ import pytest
 from fleets import Problem
 
 import fimi_opt as fo
-from fimi_opt._kernels.fleet import Answer, copy_of, empty_answer
+from fimi_opt._kernels.fleet import Answer, empty_answer
 from fimi_opt._kernels.joint import complete
 from fimi_opt._kernels.subproblems import SOLVED
 from fimi_opt.errors import NumericalError
@@ -64,6 +64,10 @@ def test_the_plan_is_the_quick_searchs(problem: Problem, error: float) -> None:
 
 def test_none_below_the_floor_of_the_curve(problem: Problem) -> None:
     assert solve_joint(make_instance(*problem.limited(max_global_error=1e-9, rounds=1.0))) is None
+
+
+def copy_of(answer: Answer) -> Answer:
+    return Answer(*(row.copy() for row in answer))
 
 
 def outside(anchor: Answer, by: float) -> Answer:

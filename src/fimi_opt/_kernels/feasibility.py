@@ -33,7 +33,10 @@ class FullPower(NamedTuple):
 
 
 class Frontier(NamedTuple):
-    """Totals at one lambda: errors e, bandwidth b, their derivatives by ln lambda, and -db/dT."""
+    """Totals at one lambda: errors e, bandwidth b, their derivatives by ln lambda, and -db/dT.
+
+    Kernels return its plain tuple.
+    """
 
     e: float
     b: float
@@ -91,7 +94,7 @@ def _least(dev: Device, shared: Shared, log_price: float, lo: float, hi: float, 
 
 
 @kernel
-def least_split(fleet: Fleet, shared: Shared, log_price: float, x: Floats) -> Frontier:
+def least_split(fleet: Fleet, shared: Shared, log_price: float, x: Floats) -> tuple[float, float, float, float, float]:
     """Fill `x` with the splits for ln lambda (-inf: least bandwidth whatever the error; inf: least error); totals."""
     e = b = e_p = b_p = b_T = 0.0
     alpha, beta = shared.alpha, shared.beta
@@ -120,11 +123,13 @@ def least_split(fleet: Fleet, shared: Shared, log_price: float, x: Floats) -> Fr
             curvature = full.fall * full.elasticity / (dev.h / dev.P + y) - math.exp(log_price) * e_t * (beta + 1.0) / t
             e_p -= math.exp(log_price) * e_t * e_t / curvature
             b_p -= math.exp(log_price) * full.fall * e_t / curvature
-    return Frontier(e, b, e_p, b_p, b_T)
+    return e, b, e_p, b_p, b_T
 
 
 @kernel
-def trade(fleet: Fleet, shared: Shared, A: float, B: float, x: Floats) -> tuple[Frontier, float, int]:
+def trade(
+    fleet: Fleet, shared: Shared, A: float, B: float, x: Floats
+) -> tuple[float, float, float, float, float, float, int]:
     """Totals where errors sum to A (B infinite) or bandwidths to B (A infinite), ln lambda there, DONE or FAILED.
 
     Fills `x` with the splits.
@@ -133,16 +138,17 @@ def trade(fleet: Fleet, shared: Shared, A: float, B: float, x: Floats) -> tuple[
     # Start where one more device's share of the band is worth the error it saves.
     state[P2] = math.log(shared.s * fleet.a.size / shared.T) - math.log(shared.alpha)
     mode = ONE
-    totals, log_price = least_split(fleet, shared, -math.inf, x), -math.inf
+    log_price = -math.inf
+    totals = Frontier(*least_split(fleet, shared, log_price, x))
     while mode != DONE and mode != FAILED:  # bounded: the search counts its evaluations
         log_price = state[P2]
-        totals = least_split(fleet, shared, log_price, x)
+        totals = Frontier(*least_split(fleet, shared, log_price, x))
         if math.inf == B:
             sums = Sums(0.0, math.log(totals.e / A), 0.0, 0.0, 0.0, totals.e_p / totals.e)
         else:
             sums = Sums(0.0, math.log(B / totals.b), 0.0, 0.0, 0.0, -totals.b_p / totals.b)
         mode = advance(state, sums)
-    return totals, log_price, mode
+    return totals.e, totals.b, totals.e_p, totals.b_p, totals.b_T, log_price, mode
 
 
 @kernel

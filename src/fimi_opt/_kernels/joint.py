@@ -1,7 +1,6 @@
 """P1 for one fleet on the calling thread: the price search driven over the devices' answers, then the plan."""
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +8,7 @@ from numpy.typing import NDArray
 from fimi_opt._jit import kernel
 from fimi_opt._kernels.device import Shared
 from fimi_opt._kernels.exponential import exponentials
-from fimi_opt._kernels.fleet import Answer, Fleet, Price, Supply, copy_of, evaluate, first_prices, residuals
+from fimi_opt._kernels.fleet import Answer, Fleet, Price, Supply, evaluate, first_prices, residuals, write_over
 from fimi_opt._kernels.search import DONE, FAILED, NEWTON, ONE, P1, P2, advance, sharpen, start
 from fimi_opt._kernels.subproblems import SOLVED, fill_data, share_band
 
@@ -107,47 +106,40 @@ def total_energy(fleet: Fleet, shared: Shared, answer: Answer) -> float:
     return total
 
 
-class Outcome(NamedTuple):
-    """What a solve came to: whether its plan is good, prices, their answers, and the work it took."""
-
-    good: bool
-    log_nu: float
-    log_w: float
-    latency_price: float
-    touch: Answer
-    evaluations: int
-    inner_steps: int
-
-
 @kernel
-def finish(fleet: Fleet, shared: Shared, supply: Supply, state: Floats, answer: Answer) -> tuple[bool, Answer]:
-    """Complete the answer at the state's prices; return whether its own prices are the state's, and what it was.
+def finish(fleet: Fleet, shared: Shared, supply: Supply, state: Floats, answer: Answer, touch: Answer) -> bool:
+    """Complete the answer at the state's prices; return whether its own prices are the state's.
 
-    Where a limit hangs on devices at a bound, a split that is off in the last digits makes P6 or P7 close the
-    difference elsewhere, at any price: their prices then tell.
+    `touch` becomes what the answer was. Where a limit hangs on devices at a bound, a split that is off in the last
+    digits makes P6 or P7 close the difference elsewhere, at any price: their prices then tell.
     """
-    touch = copy_of(answer)
+    write_over(touch, answer)
     log_nu, log_w, code = complete(fleet, shared, supply, answer, state[P2])
-    return code == SOLVED and log_nu <= state[P1] + AGREED and log_w <= state[P2] + AGREED, touch
+    return code == SOLVED and log_nu <= state[P1] + AGREED and log_w <= state[P2] + AGREED
 
 
 @kernel
-def quick(fleet: Fleet, shared: Shared, supply: Supply, answer: Answer) -> Outcome:
-    """Newton from the typical device's prices; once more where the plan asks for it."""
+def quick(
+    fleet: Fleet, shared: Shared, supply: Supply, answer: Answer, touch: Answer
+) -> tuple[bool, float, float, int, int]:
+    """Newton from the typical device's prices; once more where the plan asks for it.
+
+    Returns whether `answer` is a plan that the prices stand for, ln nu, ln w, the evaluations and the inner steps;
+    `touch` becomes the prices' own answer.
+    """
     if not every_split_open(fleet, shared):
-        return Outcome(False, 0.0, 0.0, 0.0, answer, 0, 0)
+        return False, 0.0, 0.0, 0, 0
     log_nu, log_w = first_prices(fleet, shared, supply)
     mode = NEWTON
     if needs_no_synthetic(fleet, shared, supply):
         log_nu, mode = -math.inf, ONE
     state = start(log_nu, log_w, mode)
     ended, evaluations, inner = search_prices(fleet, shared, supply, state, answer)
-    good, touch = finish(fleet, shared, supply, state, answer) if ended == DONE else (False, answer)
+    good = ended == DONE and finish(fleet, shared, supply, state, answer, touch)
     if ended == DONE and mode == NEWTON and not good:
         sharpen(state)
         # The answer's split is still the search's; only D and b were completed.
         _, more, steps = search_prices(fleet, shared, supply, state, answer)
         evaluations, inner = evaluations + more, inner + steps
-        good, touch = finish(fleet, shared, supply, state, answer)
-    price = latency_price(fleet, shared, touch, math.exp(state[P2])) if good else math.nan
-    return Outcome(good, state[P1], state[P2], price, touch, evaluations, inner)
+        good = finish(fleet, shared, supply, state, answer, touch)
+    return good, state[P1], state[P2], evaluations, inner

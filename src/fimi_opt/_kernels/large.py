@@ -60,34 +60,34 @@ def _terms(a: float, h: float, d: float, values: Floats) -> None:
 
 
 @kernel
-def fitted(given: Given, cycles: float, shared: Shared, rows: Floats, split: Floats) -> tuple[Floats, Floats]:
-    """What a fit of starts is made from: features ln a, ln h, ln D_lo of each device, rows, and the plan's ln v."""
+def fitted(given: Given, cycles: float, shared: Shared, rows: Floats, split: Floats) -> Floats:
+    """What a fit of starts is made from, rows: features ln a, ln h, ln D_lo of each device, and the plan's ln v."""
     count = given.samples.size
-    features, log_v = np.empty((3, count)), np.empty(count)
+    known = np.empty((4, count))
     lanes = np.empty(SIZE)
     for i in range(0, count, WIDTH):
         n = min(WIDTH, count - i)
         load(lanes, given, i, n, cycles, shared.s)
         load_logarithms(lanes, n)
         for j in range(n):
-            features[0, i + j], features[1, i + j] = lanes[LOG_A + j], log(lanes[H + j])
-            features[2, i + j] = lanes[LOG_LO + j]
-            log_v[i + j] = log(shared.s / (rows[2, i + j] * split[1, i + j]))
-    return features, log_v
+            known[0, i + j], known[1, i + j] = lanes[LOG_A + j], log(lanes[H + j])
+            known[2, i + j] = lanes[LOG_LO + j]
+            known[3, i + j] = log(shared.s / (rows[2, i + j] * split[1, i + j]))
+    return known
 
 
 @kernel
-def normal_equations(features: Floats, log_v: Floats) -> tuple[Floats, Floats]:
-    """Matrix and right-hand side of the least-squares fit of ln v to the features, rows (ln a, ln h, ln D_lo)."""
-    matrix, right = np.zeros((TERMS, TERMS)), np.zeros(TERMS)
+def normal_equations(features: Floats, log_v: Floats) -> Floats:
+    """Matrix of the least-squares fit of ln v to the features ln a, ln h, ln D_lo; last column: right-hand side."""
+    equations = np.zeros((TERMS, TERMS + 1))
     values = np.empty(TERMS)
     for i in range(log_v.size):
         _terms(features[0, i], features[1, i], features[2, i], values)
         for k in range(TERMS):
-            right[k] += values[k] * log_v[i]
+            equations[k, TERMS] += values[k] * log_v[i]
             for m in range(TERMS):
-                matrix[k, m] += values[k] * values[m]
-    return matrix, right
+                equations[k, m] += values[k] * values[m]
+    return equations
 
 
 @kernel

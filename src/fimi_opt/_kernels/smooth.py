@@ -56,8 +56,8 @@ class Aim(NamedTuple):
 
 
 @kernel
-def aim(totals: Totals, supply: Supply, log_nu: float, log_w: float, enough: bool) -> Aim:
-    """Newton step for the logarithms of the prices; NaN where the totals have none."""
+def aim(totals: Totals, supply: Supply, log_nu: float, log_w: float, enough: bool) -> tuple[float, float, bool]:
+    """Newton step for the logarithms of the prices, as :class:`Aim`; NaN where the totals have none."""
     r1, r2 = math.log(totals.e / supply.A), math.log(totals.b / supply.B)
     j22 = totals.b_2 / totals.b
     if enough:
@@ -67,13 +67,13 @@ def aim(totals: Totals, supply: Supply, log_nu: float, log_w: float, enough: boo
         j21 = math.exp(log_nu - log_w) * totals.e_2 / totals.b
         determinant = j11 * j22 - j12 * j21
         if not determinant > 0.0:
-            return Aim(math.nan, math.nan, False)
+            return math.nan, math.nan, False
         d1 = (j12 * r2 - j22 * r1) / determinant
         d2 = (j21 * r1 - j11 * r2) / determinant
     longest = max(abs(d1), abs(d2))
     if longest > _LONGEST:
-        return Aim(d1 * _LONGEST / longest, d2 * _LONGEST / longest, False)
-    return Aim(d1, d2, longest <= CLOSE and totals.off <= DEVICE_CLOSE)
+        return d1 * _LONGEST / longest, d2 * _LONGEST / longest, False
+    return d1, d2, longest <= CLOSE and totals.off <= DEVICE_CLOSE
 
 
 @kernel
@@ -111,7 +111,7 @@ def search(
             steps += n * taken
             e, b, e_1, e_2, b_2 = e + part.e, b + part.b, e_1 + part.e_1, e_2 + part.e_2, b_2 + part.b_2
             off = max(off, part.off)
-        move = aim(Totals(e, b, e_1, e_2, b_2, off), supply, log_nu, log_w, enough)
+        move = Aim(*aim(Totals(e, b, e_1, e_2, b_2, off), supply, log_nu, log_w, enough))
         if move.close:
             return True, log_nu, log_w, move, evaluation + 1, steps
         if not (abs(log_nu) < 1e3 or enough) or not abs(move.d1) + abs(move.d2) < 1e3:

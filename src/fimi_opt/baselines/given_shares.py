@@ -50,13 +50,6 @@ class Split(NamedTuple):
     u_least: Floats
 
 
-class Totals(NamedTuple):
-    """Sum of errors e = alpha D^-beta at a price nu, and its derivative by ln nu."""
-
-    error: float
-    slope: float
-
-
 class SharesSolution(NamedTuple):
     """Data amounts, the split that goes with them, the split that the prices ask for, and the prices.
 
@@ -124,8 +117,8 @@ def _best_split(
 
 
 @kernel
-def answers(fleet: Fleet, shared: Shared, band: Floats, log_nu: float, x: Floats, split: Split) -> Totals:
-    """Fill `x` and `split` with every device's best answer to the price; return the fleet's errors."""
+def answers(fleet: Fleet, shared: Shared, band: Floats, log_nu: float, x: Floats, split: Split) -> tuple[float, float]:
+    """Fill `x`, `split` with every device's best answer to the price; return the errors' sum and slope in ln nu."""
     total = slope = 0.0
     for i in range(x.size):
         dev = device_of(fleet, i)
@@ -141,7 +134,7 @@ def answers(fleet: Fleet, shared: Shared, band: Floats, log_nu: float, x: Floats
             value, elasticity = upload_value(dev, shared, band[i], split.u[i])
             curvature = math.exp(comp.log_pull) * comp.p / split.t[i] + value * elasticity / split.u[i]
             slope -= data.e_t * data.e_t / curvature
-    return Totals(total, math.exp(log_nu) * slope)
+    return total, math.exp(log_nu) * slope
 
 
 @kernel
@@ -152,8 +145,8 @@ def search_price(
     state = start(0.0, log_nu, ONE)
     mode = ONE
     while mode != DONE and mode != FAILED:  # bounded: the search counts its evaluations
-        totals = answers(fleet, shared, band, state[P2], x, split)
-        sums = Sums(0.0, math.log(totals.error / limit), 0.0, 0.0, 0.0, totals.slope / totals.error)
+        error, by_price = answers(fleet, shared, band, state[P2], x, split)
+        sums = Sums(0.0, math.log(error / limit), 0.0, 0.0, 0.0, by_price / error)
         mode = advance(state, sums)
     return float(state[P2]), mode
 

@@ -56,10 +56,10 @@ def least_bandwidth_for(fleet: Fleet, shared: Shared, A: float) -> Least:
     x = np.zeros(fleet.a.size)
     if not every_device_open(fleet, shared):
         return Least(math.inf, math.inf, x, math.inf, math.inf)
-    totals = least_split(fleet, shared, -math.inf, x)
+    totals = Frontier(*least_split(fleet, shared, -math.inf, x))
     if totals.e <= A:
         return _least(totals, x, -math.inf)
-    most = least_split(fleet, shared, math.inf, x)
+    most = Frontier(*least_split(fleet, shared, math.inf, x))
     if most.e > A * (1 + TIGHT):
         return Least(most.e, math.inf, x, math.inf, math.inf)
     if most.e >= A * (1 - TIGHT) and math.isfinite(most.b):
@@ -70,9 +70,9 @@ def least_bandwidth_for(fleet: Fleet, shared: Shared, A: float) -> Least:
 def least_error_for(fleet: Fleet, shared: Shared, B: float) -> Least:
     """Least sum of alpha D^-beta that the band B and the deadline leave; inf where not even the local data fits."""
     x = np.zeros(fleet.a.size)
-    if not every_device_open(fleet, shared) or least_split(fleet, shared, -math.inf, x).b > B:
+    if not every_device_open(fleet, shared) or Frontier(*least_split(fleet, shared, -math.inf, x)).b > B:
         return Least(math.inf, math.inf, x, math.inf, -math.inf)
-    most = least_split(fleet, shared, math.inf, x)
+    most = Frontier(*least_split(fleet, shared, math.inf, x))
     return _least(most, x, math.inf) if most.b <= B else _traded(fleet, shared, math.inf, B, x)
 
 
@@ -135,10 +135,10 @@ def _least(totals: Frontier, x: Floats, log_price: float) -> Least:
 
 def _traded(fleet: Fleet, shared: Shared, A: float, B: float, x: Floats) -> Least:
     """The point where errors sum to A (B infinite) or bandwidths to B (A infinite); the splits into `x`."""
-    totals, log_price, ended = trade(fleet, shared, A, B, x)
+    *totals, log_price, ended = trade(fleet, shared, A, B, x)
     if ended != DONE:
         raise NumericalError("the search along the frontier of error and band did not end; please report this instance")
-    return _least(totals, x, log_price)
+    return _least(Frontier(*totals), x, log_price)
 
 
 def error_at_most(fleet: Fleet, shared: Shared) -> float:

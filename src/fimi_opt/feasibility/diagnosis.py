@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fimi_opt._checks import RANGES, admitted
-from fimi_opt._kernels.feasibility import least_split, times_of, trade
-from fimi_opt._kernels.fleet import Answer, Fleet, empty_answer
+from fimi_opt._kernels.feasibility import Frontier, least_split, times_of, trade
+from fimi_opt._kernels.fleet import Answer, Fleet
 from fimi_opt._kernels.search import DONE
 from fimi_opt.errors import DeviceNeed, InfeasibleError, NumericalError
 from fimi_opt.feasibility.critical import (
@@ -28,7 +28,7 @@ from fimi_opt.feasibility.critical import (
     upload_times,
 )
 from fimi_opt.feasibility.wording import Facts, Way, sentence
-from fimi_opt.solvers.instance import Instance
+from fimi_opt.solvers.instance import Instance, unasked
 from fimi_opt.types import MOST_SYNTHETIC, Constraints, Devices, Task
 
 Floats = NDArray[np.float64]
@@ -61,7 +61,7 @@ def check(devices: Devices, constraints: Constraints, task: Task, instance: Inst
     fleet, shared, supply, _ = instance
     x = np.zeros(len(devices))
     if every_device_open(fleet, shared):
-        least_error = least_split(fleet, shared, math.inf, x).e
+        least_error = Frontier(*least_split(fleet, shared, math.inf, x)).e
         if supply.A < least_error <= supply.A * (1 + TIGHT):
             supply = supply._replace(A=least_error)
     least = least_bandwidth_for(fleet, shared, supply.A)
@@ -69,12 +69,12 @@ def check(devices: Devices, constraints: Constraints, task: Task, instance: Inst
         raise diagnose(devices, constraints, task, instance, least)
     supply = supply._replace(B=max(supply.B, least.bandwidth))
     middle = 0.5 * (least.bandwidth + supply.B)
-    if least_split(fleet, shared, math.inf, x).b > middle:
+    if Frontier(*least_split(fleet, shared, math.inf, x)).b > middle:
         x[:] = least.x
-        _, _, ended = trade(fleet, shared, math.inf, middle, x)
+        *_, ended = trade(fleet, shared, math.inf, middle, x)
         if ended != DONE:  # no room between the two
             x[:] = least.x
-    answer = empty_answer(len(devices))
+    answer = unasked(len(devices))
     answer.x[:] = x
     times_of(fleet, shared, x, answer.t, answer.y)
     return instance._replace(supply=supply), answer
@@ -142,7 +142,7 @@ def _facts(task: Task, instance: Instance, least: Least) -> Facts:
     count, gamma = fleet.a.size, task.learning.gamma
     local = math.inf
     if every_device_open(fleet, shared):
-        local = least_split(fleet, shared, -math.inf, np.zeros(count)).b
+        local = Frontier(*least_split(fleet, shared, -math.inf, np.zeros(count))).b
     return Facts(
         A / count - gamma,
         -gamma,

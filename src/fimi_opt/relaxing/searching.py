@@ -17,7 +17,7 @@ import numpy as np
 
 from fimi_opt._checks import RANGES
 from fimi_opt._kernels.device import Shared
-from fimi_opt._kernels.feasibility import least_split
+from fimi_opt._kernels.feasibility import Frontier, least_split
 from fimi_opt._kernels.fleet import Fleet
 from fimi_opt.feasibility import least_bandwidth_for
 from fimi_opt.feasibility.critical import ADMIT, TIGHT, Least, least_error_for, no_time
@@ -159,11 +159,11 @@ def _between(fleet: Fleet, shared: Shared, learning: _Learning, per_hertz: float
     x = np.zeros(fleet.a.size)
 
     def excess(price: float) -> tuple[float, float]:
-        totals = least_split(fleet, shared, math.log(price), x)
+        totals = Frontier(*least_split(fleet, shared, math.log(price), x))
         rise, bend = learning.log_rise(totals.e)
         return rise - math.log(per_hertz * price), totals.e_p * bend - 1.0
 
     first = shared.s * fleet.a.size / (shared.T * shared.alpha)
     price = root_above(0.0, first, excess, "the best error")
-    totals = least_split(fleet, shared, math.log(price), x)
+    totals = Frontier(*least_split(fleet, shared, math.log(price), x))
     return Point(totals.e, totals.b, per_hertz * totals.b_T)

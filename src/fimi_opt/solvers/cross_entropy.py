@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fimi_opt._checks import real, whole
-from fimi_opt._kernels.fleet import empty_answer, first_prices
+from fimi_opt._kernels.fleet import first_prices
 from fimi_opt._kernels.joint import complete, decision
 from fimi_opt._kernels.splits import evaluate_splits, set_split
 from fimi_opt._threads import run_blocks
 from fimi_opt.errors import InvalidInputError, NumericalError
 from fimi_opt.models import rate
 from fimi_opt.plan import Iteration
-from fimi_opt.solvers.instance import Instance
+from fimi_opt.solvers.instance import Instance, unasked
 
 Floats = NDArray[np.float64]
 
@@ -102,7 +102,7 @@ def search_splits(
     best, best_eta = math.inf, mean
     history: list[Iteration] = []
     energy, missed = np.empty(settings.samples), np.empty(settings.samples)
-    answer = empty_answer(fleet.a.size)
+    answer = unasked(fleet.a.size)
     for number in range(1, settings.iterations + 1):
         eta = _inside(mean + deviation * rng.standard_normal((settings.samples, mean.size)), low, high)
 

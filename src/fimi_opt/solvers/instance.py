@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fimi_opt._kernels.device import Shared
-from fimi_opt._kernels.fleet import Fleet, Supply, fill_fleet
+from fimi_opt._kernels.fleet import Answer, Fleet, Supply, fill_fleet
 from fimi_opt._kernels.lanes import Given
 from fimi_opt._threads import run_blocks
 from fimi_opt.models import mean_error_limit
@@ -80,3 +80,8 @@ def form_instance(problem: Problem, workers: int = 1) -> Instance:
     table = np.empty((len(Fleet._fields), count))
     run_blocks(lambda first, stop: fill_fleet(table, first, stop, cycles, shared.s, *given), count, _BLOCK, workers)
     return Instance(Fleet(*table), shared, supply, cycles)
+
+
+def unasked(count: int) -> Answer:
+    """Room for the answers of so many devices, none of which has been asked yet."""
+    return Answer(*np.zeros((len(Answer._fields), count)))

@@ -12,9 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fimi_opt._kernels.fleet import FIRST_SPLIT, Answer, Supply, empty_answer, first_prices
+from fimi_opt._kernels.fleet import FIRST_SPLIT, Answer, Supply, first_prices
 from fimi_opt._kernels.joint import (
-    Outcome,
     complete,
     decision,
     finish,
@@ -27,7 +26,7 @@ from fimi_opt._kernels.joint import (
 from fimi_opt._kernels.search import DONE, NESTED, ONE, P1, P2, start
 from fimi_opt._kernels.subproblems import SOLVED
 from fimi_opt.errors import NumericalError
-from fimi_opt.solvers.instance import Instance
+from fimi_opt.solvers.instance import Instance, unasked
 
 Floats = NDArray[np.float64]
 
@@ -75,31 +74,35 @@ def solve_joint(instance: Instance, anchor: Answer | None = None) -> JointSoluti
         the prices' split misses a limit by rounding it is searched again with the limits drawn in further, or at last
         moved towards the anchor.
     """
-    fleet, shared, supply, cycles = instance
+    fleet, shared, supply, _ = instance
     if not supply.A > 0.0:  # below the curve's floor: no amount of data is enough
         return None
-    answer = empty_answer(fleet.a.size)
+    answer, touch = unasked(fleet.a.size), unasked(fleet.a.size)
     answer.x[:] = FIRST_SPLIT
     if anchor is None:
-        found = quick(fleet, shared, supply, answer)
-        return _solution(instance, found, decision(fleet, shared, cycles, answer)) if found.good else None
+        good, log_nu, log_w, *work = quick(fleet, shared, supply, answer, touch)
+        return _solution(instance, answer, touch, log_nu, log_w, *work) if good else None
     return _thorough(instance, answer, anchor)
 
 
-def _solution(instance: Instance, found: Outcome, rows: Floats) -> JointSolution:
-    fleet, touch = instance.fleet, found.touch
-    split = (touch.t, fleet.h / fleet.P + touch.y, touch.b)
-    nu, w = math.exp(found.log_nu), math.exp(found.log_w)
-    return JointSolution(rows, split, nu, w, found.latency_price, found.evaluations, found.inner_steps)
+def _solution(
+    instance: Instance, answer: Answer, touch: Answer, log_nu: float, log_w: float, evaluations: int, inner: int
+) -> JointSolution:
+    fleet, shared, _, cycles = instance
+    nu, w = math.exp(log_nu), math.exp(log_w)
+    split = (touch.t.copy(), fleet.h / fleet.P + touch.y, touch.b.copy())
+    price = latency_price(fleet, shared, touch, w)
+    return JointSolution(decision(fleet, shared, cycles, answer), split, nu, w, price, evaluations, inner)
 
 
 def _thorough(instance: Instance, answer: Answer, anchor: Answer) -> JointSolution | None:
     """Nested search, its limits drawn in a little further each time until its prices stand for the plan."""
-    fleet, shared, supply, cycles = instance
+    fleet, shared, supply, _ = instance
     log_nu, log_w = first_prices(fleet, shared, supply)
     mode = NESTED
     if needs_no_synthetic(fleet, shared, supply):
         log_nu, mode = -math.inf, ONE
+    touch = unasked(fleet.a.size)
     best, least = None, math.inf
     evaluations = inner = 0
     for drawn_in in _DRAWN_IN:
@@ -110,16 +113,14 @@ def _thorough(instance: Instance, answer: Answer, anchor: Answer) -> JointSoluti
         if ended != DONE and best is not None:
             break
         log_nu, log_w = float(state[P1]), float(state[P2])
-        good, touch = finish(fleet, shared, supply, state, answer)
+        good = finish(fleet, shared, supply, state, answer, touch)
         if not good:
             _, _, code = complete(fleet, shared, supply, answer, log_w)
             if code != SOLVED:
                 _retreat(instance, answer, anchor, log_w)
         energy = total_energy(fleet, shared, answer)
         if energy < least:
-            price = latency_price(fleet, shared, touch, math.exp(log_w))
-            found = Outcome(good, log_nu, log_w, price, touch, evaluations, inner)
-            best, least = _solution(instance, found, decision(fleet, shared, cycles, answer)), energy
+            best, least = _solution(instance, answer, touch, log_nu, log_w, evaluations, inner), energy
         if good:
             break
     return best

@@ -89,10 +89,12 @@ def _sample(problem: Problem) -> tuple[float, float, Floats] | None:
     )
     if not good:
         return None
-    features, log_v = fitted(few, cycles, shared, rows, split)
+    known = fitted(few, cycles, shared, rows, split)
+    features = known[:3]
     centre, spread = features.mean(axis=1), features.std(axis=1)
     scale = 1.0 / np.where(spread > 0, spread, 1.0)
-    matrix, right = normal_equations((features - centre[:, None]) * scale[:, None], log_v)
+    equations = normal_equations((features - centre[:, None]) * scale[:, None], known[3])
+    matrix, right = equations[:, :-1], equations[:, -1]
     weights = np.linalg.solve(matrix + _RIDGE * np.diag(matrix.diagonal() + 1.0), right)
     fit = np.zeros((3, weights.size))
     fit[0], fit[1, :3], fit[2, :3] = weights, centre, scale
