@@ -20,7 +20,8 @@ from .proofs import Measured, band_bound, keeps_classes, measured, room_without_
 
 GAP_LIMIT = 1e-7
 SOLVED_GAP = 1e-9  # "optimal" means this, by default
-VIOLATION_LIMIT = 1e-9
+# Limits are loosened by up to 1e-12 of themselves where what rounding is worth keeps the gap open.
+VIOLATION_LIMIT = 3e-12
 # Two sums of the same terms, and what they may put the bound above the energy.
 ROUNDING = 1e-12
 # Critical values are right to this: a limit so much stricter admits no plan.
@@ -36,13 +37,8 @@ CLASS_TOL = 1e-9
 AGREEMENT = 1e-6
 # The most that the library takes: a limit that is said to cure nothing admits no plan even then.
 GENEROUS = {"bandwidth": 1e24, "max_latency": 1e15, "max_global_error": 1 - 2**-53, "rounds": 1e18}
-# Stated accuracy of barely feasible instances: limits are kept and known to some 90 units in their last place, and what
-# that is worth at the plan's prices can't be closed.
+# Double precision confirms no gap below what some 90 roundings of the limits are worth at the plan's prices.
 ROUNDED_LIMITS = 2e-14
-# Prices of a limit that leaves no room run away, and with them what rounding is worth. They are tried down to 10^-30 of
-# the plan's: where that closes nearly all of the gap, it was not rounding that kept it open.
-DECADES_DOWN = 30
-NEARLY_ALL = 0.99
 # Gaps below this need no explanation.
 CLOSED = 1e-10
 
@@ -174,14 +170,12 @@ def _planned(problem: Problem, plan: fo.Plan, verdict: Verdict) -> Verdict:
         return verdict.wrong("bound above the energy", f"{gap:.2e}")
     if verdict.margin < 0:
         return verdict.wrong("planned beyond a critical value", f"margin {verdict.margin:.2e}")
-    if not gap <= max(GAP_LIMIT, facts["rounding"]):
+    if not gap <= GAP_LIMIT:
         return verdict.wrong("gap above 1e-7", f"{gap:.2e}, rounding makes {facts['rounding']:.2e}")
-    if gap > GAP_LIMIT and _closed_by_less(problem, plan, gap):
-        return verdict.wrong("gap open for too high a price", f"{gap:.2e}")
     if (plan.status is fo.Status.OPTIMAL) != (plan.gap <= SOLVED_GAP):
         return verdict.wrong("status", f"{plan.status.name} at a gap of {plan.gap:.2e}")
-    if len(plan.devices) <= MOST_REDERIVED and gap <= GAP_LIMIT:
-        alone, again = _gaps_again(problem, plan, plan.prices)
+    if len(plan.devices) <= MOST_REDERIVED:
+        alone, again = _gaps_again(problem, plan)
         verdict = verdict._replace(gap_by_prices=alone)
         if not min(alone, again) <= max(GAP_LIMIT, facts["rounding"]) and len(plan.devices) <= MOST_EXACT:
             exact = exact_dual(problem, plan.prices.error, plan.prices.bandwidth)
@@ -197,21 +191,11 @@ def _measured(problem: Problem, plan: fo.Plan) -> Measured:
     return measured(problem, plan.synthetic_samples, plan.frequency, plan.bandwidth, plan.power)
 
 
-def _gaps_again(problem: Problem, plan: fo.Plan, prices: fo.Prices) -> tuple[float, float]:
-    """Gaps to the bound derived from these prices alone, and with tangents that touch at the plan's own split."""
+def _gaps_again(problem: Problem, plan: fo.Plan) -> tuple[float, float]:
+    """Gaps to the bound derived from the prices alone, and with tangents that touch at the plan's own split."""
     touch = fo.Split(plan.compute_time, plan.upload_time, plan.bandwidth)
-    alone, own = (1 - fo.lower_bound(*problem, prices, split) / plan.energy for split in (None, touch))
+    alone, own = (1 - fo.lower_bound(*problem, plan.prices, split) / plan.energy for split in (None, touch))
     return alone, own
-
-
-def _closed_by_less(problem: Problem, plan: fo.Plan, gap: float) -> bool:
-    """Whether the gap is open only because a price is far too high: all prices give valid bounds."""
-    if len(plan.devices) > MOST_REDERIVED:
-        return False
-    nu, w, _ = plan.prices
-    parts = [10.0**-k for k in range(1, DECADES_DOWN + 1)]
-    lower = [fo.Prices(part * nu, w, 0.0) for part in parts] + [fo.Prices(part * nu, part * w, 0.0) for part in parts]
-    return any(min(_gaps_again(problem, plan, prices)) <= (1 - NEARLY_ALL) * gap for prices in lower)
 
 
 def _facts(problem: Problem, plan: fo.Plan, found: Measured) -> dict[str, float]:

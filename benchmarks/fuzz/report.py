@@ -13,8 +13,6 @@ from .judging import AGREEMENT, GAP_LIMIT, SOLVED_GAP
 
 # What our own plans miss a limit by at most.
 KEPT = 1e-12
-# Where rounding is worth more than a thousandth of the energy, the optimum itself is hardly determined.
-ILL_POSED = 1e-3
 TEMPLATE = Template(Path(__file__).with_name("page.md").read_text(encoding="utf-8"))
 QUANTILES = {"median": 0.5, "q99": 0.99, "q999": 0.999, "worst": 1.0}
 # No gap is known better than this: sums of so many terms.
@@ -52,9 +50,6 @@ def _figures(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "solved": len(optimal),
         "confirmed": sum(not row["failure"] for row in optimal),
         "gaps": {name: float(np.quantile(gaps, q)) if gaps.size else None for name, q in QUANTILES.items()},
-        # Above 1e-7, but not above what rounding of the limits is worth: barely feasible, and the status says so.
-        "open": sum(row["gap"] is not None and row["gap"] > GAP_LIMIT and not row["failure"] for row in plans),
-        "ill_posed": sum(row["gap"] is not None and row["gap"] > ILL_POSED and not row["failure"] for row in plans),
         "prices_alone": [
             sum(row["gap_by_prices"] is not None and row["gap_by_prices"] <= GAP_LIMIT for row in plans),
             sum(row["gap_by_prices"] is not None for row in plans),
@@ -134,8 +129,6 @@ def page(figures: dict[str, Any]) -> str:
         share_refusals=_share(total["refusals_confirmed"], total["refusals"]),
         worst_gap=_small(total["gaps"]["worst"]),
         worst_violation=_small(total["violation"]),
-        open=total["open"],
-        ill_posed=total["ill_posed"],
         prices_alone=_share(*total["prices_alone"]),
         slowest=f"{total['seconds']:.2g}",
         failures=total["failures"],
@@ -149,8 +142,8 @@ def page(figures: dict[str, Any]) -> str:
 def _corner_table(corners: dict[str, Any], total: dict[str, Any]) -> str:
     lines = [
         "| corner | instances | plans | refusals | critical values confirmed | solved at 1e-9 | gap: median | 99.9 %"
-        " | worst | left open | failures |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        " | worst | failures |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for corner, found in [*corners.items(), ("all", total)]:
         gaps = found["gaps"]
@@ -162,7 +155,6 @@ def _corner_table(corners: dict[str, Any], total: dict[str, Any]) -> str:
             f"{found['cures']:,}",
             _share(found["solved"], found["to_solve"]),
             *(_small(gaps[name]) for name in ("median", "q999", "worst")),
-            str(found["open"]),
             str(found["failures"]),
         )
         lines.append(f"| {' | '.join(cells)} |")

@@ -26,6 +26,10 @@ MOST_TIGHTENED = 20_000
 # A bound above the energy by more than this, and by what missed limits are worth, is a fault of ours.
 BROKEN = 1e-9
 _ROUNDINGS = 16 * 2.0**-52
+# Where so small a part of the limits is worth more than the gap may be, rounding keeps it open: plan for the limits as
+# they stand then, instead of drawn in by roundings, and after that loosened by these parts of themselves.
+_SMALL_PART = 1e-13
+_LOOSENED = (0.0, 4e-15, 6e-14, 1e-12)
 
 
 class _Answer(NamedTuple):
@@ -65,22 +69,29 @@ def _closed(answer: _Answer, devices: Devices, constraints: Constraints, task: T
     if len(devices) > MOST_TIGHTENED:
         return answer
     answer = _tightened(answer, devices, constraints, task, tol)
-    if answer.gap <= tol:
-        return answer
-    # The roundings by which the limits are drawn in are worth more than the gap may be: the limits as they stand, then.
-    whole = form_instance(state_problem(devices, constraints, task, inside=1.0))
+    for loosened in _LOOSENED:
+        if answer.gap <= tol or _SMALL_PART * _worth(answer.prices, constraints, task) <= tol * answer.judged.energy:
+            break
+        other = _again(devices, constraints, task, tol, 1.0 + loosened)
+        if other is not None and other.gap < answer.gap:
+            answer = other
+    return answer
+
+
+def _again(devices: Devices, constraints: Constraints, task: Task, tol: float, part: float) -> _Answer | None:
+    """The thorough search's answer for this part of the limits, judged by the limits themselves; None without one."""
+    instance = form_instance(state_problem(devices, constraints, task, inside=part))
     try:
-        found = solve_joint(*check(devices, constraints, task, whole))
+        found = solve_joint(*check(devices, constraints, task, instance))
     except (InfeasibleError, NumericalError):  # a rounding more of the limits is no reason to refuse what is found
-        return answer
+        return None
     if found is None:
-        return answer
+        return None
     judged = _judge(devices, constraints, task, found, 1)
-    other = _Answer(found, judged, judged.lower_bound, _prices(devices, found))
     if not judged.violation <= VIOLATION_LIMIT:
-        return answer
-    other = _tightened(other, devices, constraints, task, tol)
-    return other if other.gap < answer.gap else answer
+        return None
+    answer = _Answer(found, judged, judged.lower_bound, _prices(devices, found))
+    return _tightened(answer, devices, constraints, task, tol)
 
 
 def plan_of(
@@ -125,11 +136,16 @@ def check_violation(violation: float) -> None:
 def _check_bound(judged: Judgement, prices: Prices, constraints: Constraints, task: Task) -> None:
     """Refuse a bound above the energy by more than the plan can have saved by missing limits within their tolerance."""
     energy, bound, violation = judged
-    curve = task.learning
-    limit = mean_error_limit(constraints.max_global_error, constraints.rounds, curve.zeta) + curve.gamma
-    worth = prices.error * limit + prices.bandwidth * constraints.bandwidth + prices.latency * constraints.max_latency
+    worth = _worth(prices, constraints, task)
     if bound - energy > BROKEN * energy + 10 * max(violation, _ROUNDINGS) * worth:
         raise NumericalError(f"the plan takes {energy:.9g} J, less than its bound {bound:.9g} J; please report this")
+
+
+def _worth(prices: Prices, constraints: Constraints, task: Task) -> float:
+    """Joules that the limits are worth in all, each at its price."""
+    curve = task.learning
+    limit = mean_error_limit(constraints.max_global_error, constraints.rounds, curve.zeta) + curve.gamma
+    return prices.error * limit + prices.bandwidth * constraints.bandwidth + prices.latency * constraints.max_latency
 
 
 def _exact(
