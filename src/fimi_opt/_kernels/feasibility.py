@@ -127,20 +127,21 @@ def least_split(fleet: Fleet, shared: Shared, log_price: float, x: Floats) -> tu
 
 
 @kernel
+def usual_price(fleet: Fleet, shared: Shared) -> float:
+    """Logarithm of lambda at which one more device's share of the band is worth the error it saves."""
+    return math.log(shared.s * fleet.a.size / shared.T) - math.log(shared.alpha)
+
+
+@kernel
 def trade(
-    fleet: Fleet, shared: Shared, A: float, B: float, x: Floats
+    fleet: Fleet, shared: Shared, A: float, B: float, log_price: float, x: Floats
 ) -> tuple[float, float, float, float, float, float, int]:
     """Totals where errors sum to A (B infinite) or bandwidths to B (A infinite), ln lambda there, DONE or FAILED.
 
-    Fills `x` with the splits.
+    Searches from ln lambda and the splits `x`, and fills `x` with those that it ends at.
     """
-    state = start(0.0, 0.0, ONE)
-    # Start where one more device's share of the band is worth the error it saves.
-    state[P2] = math.log(shared.s * fleet.a.size / shared.T) - math.log(shared.alpha)
-    mode = ONE
-    log_price = -math.inf
-    totals = Frontier(*least_split(fleet, shared, log_price, x))
-    while mode != DONE and mode != FAILED:  # bounded: the search counts its evaluations
+    state = start(0.0, log_price, ONE)
+    while True:  # bounded: the search counts its evaluations
         log_price = state[P2]
         totals = Frontier(*least_split(fleet, shared, log_price, x))
         if math.inf == B:
@@ -148,7 +149,8 @@ def trade(
         else:
             sums = Sums(0.0, math.log(B / totals.b), 0.0, 0.0, 0.0, -totals.b_p / totals.b)
         mode = advance(state, sums)
-    return totals.e, totals.b, totals.e_p, totals.b_p, totals.b_T, log_price, mode
+        if mode == DONE or mode == FAILED:
+            return totals.e, totals.b, totals.e_p, totals.b_p, totals.b_T, log_price, mode
 
 
 @kernel

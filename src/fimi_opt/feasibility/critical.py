@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fimi_opt._kernels.device import Shared
-from fimi_opt._kernels.feasibility import Frontier, least_split, trade
+from fimi_opt._kernels.feasibility import Frontier, least_split, trade, usual_price
 from fimi_opt._kernels.fleet import LEAST_SYNTHETIC, Fleet
 from fimi_opt._kernels.search import DONE
 from fimi_opt.errors import NumericalError
@@ -51,8 +51,11 @@ class Least(NamedTuple):
     log_price: float
 
 
-def least_bandwidth_for(fleet: Fleet, shared: Shared, A: float) -> Least:
-    """Least total bandwidth with which every device meets the deadline and errors sum to at most A."""
+def least_bandwidth_for(fleet: Fleet, shared: Shared, A: float, near: Least | None = None) -> Least:
+    """Least total bandwidth with which every device meets the deadline and errors sum to at most A.
+
+    A result for other limits, `near`, is where the search starts.
+    """
     x = np.zeros(fleet.a.size)
     if not every_device_open(fleet, shared):
         return Least(math.inf, math.inf, x, math.inf, math.inf)
@@ -64,23 +67,26 @@ def least_bandwidth_for(fleet: Fleet, shared: Shared, A: float) -> Least:
         return Least(most.e, math.inf, x, math.inf, math.inf)
     if most.e >= A * (1 - TIGHT) and math.isfinite(most.b):
         return _least(most, x, math.inf)
-    return _traded(fleet, shared, A, math.inf, x)
+    return _traded(fleet, shared, A, math.inf, near)
 
 
-def least_error_for(fleet: Fleet, shared: Shared, B: float) -> Least:
-    """Least sum of alpha D^-beta that the band B and the deadline leave; inf where not even the local data fits."""
+def least_error_for(fleet: Fleet, shared: Shared, B: float, near: Least | None = None) -> Least:
+    """Least sum of alpha D^-beta that the band B and the deadline leave; inf where not even the local data fits.
+
+    A result for other limits, `near`, is where the search starts.
+    """
     x = np.zeros(fleet.a.size)
     if not every_device_open(fleet, shared) or Frontier(*least_split(fleet, shared, -math.inf, x)).b > B:
         return Least(math.inf, math.inf, x, math.inf, -math.inf)
     most = Frontier(*least_split(fleet, shared, math.inf, x))
-    return _least(most, x, math.inf) if most.b <= B else _traded(fleet, shared, math.inf, B, x)
+    return _least(most, x, math.inf) if most.b <= B else _traded(fleet, shared, math.inf, B, near)
 
 
-def least_latency_for(fleet: Fleet, shared: Shared, A: float, B: float) -> float | None:
+def least_latency_for(fleet: Fleet, shared: Shared, A: float, B: float, near: Least) -> float | None:
     """Least deadline (s) with which the band B is enough, on the admitting side; None where no deadline is.
 
-    The least bandwidth falls with T: a bracketed Newton search in ln(T - T_0), whose slope is the
-    multiplier's.
+    The least bandwidth falls with T: a bracketed Newton search in ln(T - T_0), whose slope is the multiplier's. `near`:
+    the least bandwidth at the present deadline.
     """
     if error_at_most(fleet, shared) > A * (1 + TIGHT):
         return None
@@ -89,28 +95,32 @@ def least_latency_for(fleet: Fleet, shared: Shared, A: float, B: float) -> float
     shortest = float(np.max(shortest_times(fleet, shared, B)))
 
     def excess(T: float) -> tuple[float, float]:
-        least = least_bandwidth_for(fleet, shared._replace(T=T), A)
+        nonlocal near
+        near = least = least_bandwidth_for(fleet, shared._replace(T=T), A, near)
         slope = -(T - T_0) * least.per_second / least.bandwidth
         return math.log(least.bandwidth / B), slope
 
     def admits(T: float) -> bool:
-        least = least_bandwidth_for(fleet, shared._replace(T=T), A)
+        least = least_bandwidth_for(fleet, shared._replace(T=T), A, near)
         return least.bandwidth + _rounding_of(least, A) <= B
 
     root = root_above(T_0, max(shortest, T_0 + _ROUNDING * T_0), excess, "the least deadline")
     return next((root * (1 + part) for part in _GRANTED if admits(root * (1 + part))), root * (1 + _GRANTED[-1]))
 
 
-def least_synthetic_for(fleet: Fleet, shared: Shared, A: float, B: float) -> float | None:
+def least_synthetic_for(fleet: Fleet, shared: Shared, A: float, B: float, near: Least) -> float | None:
     """Least amount (samples) that every device must be allowed to add, at least; None where no amount is enough.
 
-    The least error that the band leaves falls with the amount, and stays as it is from where time ends it.
+    The least error that the band leaves falls with the amount, and stays as it is from where time ends it. `near`: the
+    least bandwidth with the present amounts.
     """
 
     def excess(amount: float) -> float:
         D_hi = np.maximum(fleet.D_hi, fleet.D_lo + amount)
         more = fleet._replace(D_hi=D_hi, log_D_hi=np.log(D_hi))
-        return math.log(least_error_for(more, shared, B).error / A)
+        nonlocal near
+        near = least_error_for(more, shared, B, near)
+        return math.log(near.error / A)
 
     reach = float(np.max(fleet.F * (shared.T - fleet.h / fleet.P) - fleet.D_lo))
     lo = max(float(np.min(fleet.D_hi - fleet.D_lo)), LEAST_SYNTHETIC * float(np.min(fleet.D_lo)))
@@ -133,9 +143,13 @@ def _least(totals: Frontier, x: Floats, log_price: float) -> Least:
     return Least(totals.e, totals.b, x, totals.b_T, log_price)
 
 
-def _traded(fleet: Fleet, shared: Shared, A: float, B: float, x: Floats) -> Least:
-    """The point where errors sum to A (B infinite) or bandwidths to B (A infinite); the splits into `x`."""
-    *totals, log_price, ended = trade(fleet, shared, A, B, x)
+def _traded(fleet: Fleet, shared: Shared, A: float, B: float, near: Least | None) -> Least:
+    """The point where errors sum to A (B infinite) or bandwidths to B (A infinite), searched from one near it."""
+    if near is not None and math.isfinite(near.log_price):
+        log_price, x = near.log_price, near.x.copy()
+    else:
+        log_price, x = usual_price(fleet, shared), np.zeros(fleet.a.size)
+    *totals, log_price, ended = trade(fleet, shared, A, B, log_price, x)
     if ended != DONE:
         raise NumericalError("the search along the frontier of error and band did not end; please report this instance")
     return _least(Frontier(*totals), x, log_price)

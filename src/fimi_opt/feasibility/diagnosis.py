@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fimi_opt._checks import RANGES, admitted
-from fimi_opt._kernels.feasibility import Frontier, least_split, times_of, trade
+from fimi_opt._kernels.feasibility import Frontier, least_split, times_of, trade, usual_price
 from fimi_opt._kernels.fleet import Answer, Fleet
 from fimi_opt._kernels.search import DONE
 from fimi_opt.errors import DeviceNeed, InfeasibleError, NumericalError
@@ -71,7 +71,8 @@ def check(devices: Devices, constraints: Constraints, task: Task, instance: Inst
     middle = 0.5 * (least.bandwidth + supply.B)
     if Frontier(*least_split(fleet, shared, math.inf, x)).b > middle:
         x[:] = least.x
-        *_, ended = trade(fleet, shared, math.inf, middle, x)
+        first = least.log_price if math.isfinite(least.log_price) else usual_price(fleet, shared)
+        *_, ended = trade(fleet, shared, math.inf, middle, first, x)
         if ended != DONE:  # no room between the two
             x[:] = least.x
     answer = unasked(len(devices))
@@ -122,11 +123,12 @@ def _cures(constraints: Constraints, task: Task, instance: Instance, least: Leas
     latency = error = rounds = synthetic = None
     # At the ends of what floats hold a search may not end: then this one cure is not known.
     with contextlib.suppress(NumericalError):
-        latency = least_latency_for(fleet, shared, A, B)
+        latency = least_latency_for(fleet, shared, A, B, least)
     with contextlib.suppress(NumericalError):
-        error, rounds = least_learning(constraints, task, least_error_for(fleet, shared, B).error / fleet.a.size)
+        least_error = least_error_for(fleet, shared, B, least).error
+        error, rounds = least_learning(constraints, task, least_error / fleet.a.size)
     with contextlib.suppress(NumericalError):
-        synthetic = least_synthetic_for(fleet, shared, A, B)
+        synthetic = least_synthetic_for(fleet, shared, A, B, least)
     return Cures(
         admitted("bandwidth", least.bandwidth * (1 + ADMIT)),
         admitted("max_latency", latency),
