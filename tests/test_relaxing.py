@@ -11,6 +11,8 @@ import fleets
 import numpy as np
 import pytest
 from fleets import Problem
+from fuzz.drawing import draw
+from fuzz.placing import place
 from hypothesis import given
 from hypothesis import strategies as st
 from oracles import Constants, _ipopt_start, _run_ipopt, constants
@@ -230,6 +232,20 @@ def test_where_a_plan_exists_nothing_changes() -> None:
     assert found == fo.Relaxation(problem.limits, (), 0.0)
     assert found.constraints is problem.limits
     assert str(found) == "a plan meets all limits as they are"
+
+
+# What is short of the band is a rounding of the error limit, or the other way round.
+@pytest.mark.filterwarnings("ignore::fimi_opt.ImplausibleInputWarning")
+@pytest.mark.parametrize(("seed", "index"), [(3, 1155), (4, 108), (7, 1459)])
+def test_a_shortage_of_roundings(seed: int, index: int) -> None:
+    drawn = draw(seed, index, 300)
+    placed = place(drawn.loose, drawn.placement)
+    assert placed is not None
+    with pytest.raises(fo.InfeasibleError):
+        fo.solve(*placed)
+    found = fo.suggest_relaxation(*placed)
+    assert 0 < found.objective < SHORT
+    assert fo.solve(placed.devices, found.constraints, placed.task).status is fo.Status.OPTIMAL
 
 
 def test_in_words() -> None:

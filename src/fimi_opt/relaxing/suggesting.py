@@ -113,10 +113,21 @@ def suggest_relaxation(
     if relaxed is None:
         error = diagnose(devices, constraints, task, instance, least)
         raise InfeasibleError(f"no change of {' and '.join(free)} admits a plan; {error}", **vars(error))
-    again = make_instance(devices, relaxed, task)
-    if least_bandwidth_for(again.fleet, again.shared, again.supply.A).bandwidth > again.supply.B * (1 + TIGHT):
+    needed = _needed_band(devices, relaxed, task)
+    if needed is not None and "bandwidth" in free and needed <= RANGES["bandwidth"].greatest:
+        # The error and the band, each at its rounding: what is short of the one is little of the other.
+        relaxed = replace(relaxed, bandwidth=needed)
+        needed = _needed_band(devices, relaxed, task)
+    if needed is not None:
         raise NumericalError("the limits found do not admit a plan; please report these devices and limits")
     return _relaxation(constraints, relaxed, free)
+
+
+def _needed_band(devices: Devices, constraints: Constraints, task: Task) -> float | None:
+    """The band (Hz) that these limits need instead of theirs; None where theirs is enough."""
+    fleet, shared, supply, _ = make_instance(devices, constraints, task)
+    least = least_bandwidth_for(fleet, shared, supply.A).bandwidth
+    return least * (1 + ADMIT) if least > supply.B * (1 + TIGHT) else None
 
 
 def _relaxed(
