@@ -9,7 +9,7 @@ ARGS ?=
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
 
-.PHONY: help plan paper test test-all test-nvflare lint types bench fuzz race mutants test-lowest audit coverage clean clean-cache
+.PHONY: help plan paper test test-all test-nvflare lint types bench fuzz race testbed mutants test-lowest audit coverage clean clean-cache
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -23,7 +23,7 @@ paper: $(VENV)/installed-plot ## the paper's table and figures beside the optimu
 test: lint types ## lint, check types, run the tests
 	$(BIN)/python -m pytest -m "not release"
 
-test-all: lint types ## the same and the tests that compile everything anew, before a release
+test-all: lint types ## the same and the tests that compile everything anew or need the machine (root for some), before a release
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/installed-dev ## ruff and the import contracts
@@ -44,6 +44,9 @@ fuzz: $(VENV)/installed-dev ## judge random instances from every corner: N=10000
 
 race: $(VENV)/installed-dev ## eight processes at once on an empty cache, fifty times
 	$(BIN)/python benchmarks/cold_start.py race $(ARGS)
+
+testbed: $(VENV)/installed-dev ## planned against measured times on real processes, as root; ARGS="--cycles --write"
+	@$(BIN)/python -m benchmarks.testbed $(ARGS)
 
 mutants: $(VENV)/installed-dev ## put small faults in, and see which the tests notice; ARGS="solvers.joint --count 50"
 	nice -n 10 $(BIN)/python -m benchmarks.mutation $(ARGS)

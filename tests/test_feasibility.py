@@ -443,9 +443,11 @@ def test_pickling_and_copying_keep_every_field() -> None:
     assert error is not None
     assert isinstance(error, ValueError)
     assert isinstance(error, fo.FimiError)
+    error.add_note("round 7")
     for other in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
         assert other == error
         assert str(other) == str(error)
+        assert other.__notes__ == ["round 7"]
         for name in (*FIELD.values(), "min_synthetic", "devices", "needs", "reasons"):
             assert getattr(other, name) == getattr(error, name)
     assert error != fo.InfeasibleError(str(error))

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "fimi_opt"
 RUNTIME = {"numpy", "scipy", "numba"}
-OPTIONAL = {"casadi", "clarabel", "cma", "cvxpy", "hypothesis", "matplotlib", "mpmath", "pandas", "pytest"}
+OPTIONAL = {"casadi", "clarabel", "cma", "cvxpy", "flwr", "hypothesis", "matplotlib", "mpmath", "pandas", "pytest"}
 # The only files that may import more than the runtime dependencies: each belongs to an extra.
 EXTRAS = ("plotting.py", "adapters/")
 

@@ -84,8 +84,9 @@ class InfeasibleError(FimiError, ValueError):
         self.reasons = reasons
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle with the keyword-only fields, which Exception's own pickling would drop."""
-        return (_restore, (str(self), self._critical()))
+        """Pickle with the keyword-only fields, which Exception's own pickling would drop, and with what was added."""
+        added = {name: value for name, value in vars(self).items() if name not in _CRITICAL}
+        return (_restore, (str(self), self._critical()), added or None)
 
     def __eq__(self, other: object) -> bool:
         """Whether the other error says the same."""

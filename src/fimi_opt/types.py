@@ -328,6 +328,8 @@ def _check_counts(class_counts: ArrayLike, local_samples: Floats) -> Floats:
 def _check_ids(ids: Sequence[Any] | None, count: int) -> Sequence[Any]:
     if ids is None:
         return range(count)
+    if isinstance(ids, range) and len(ids) == count:  # the default, of a fleet made from another
+        return ids
     try:
         names = tuple(np.asarray(ids).tolist()) if hasattr(ids, "dtype") else tuple(ids)
     except TypeError:
