@@ -50,7 +50,7 @@ def place(loose: Problem, placement: Placement) -> Problem | None:
     given = loose
     if limit != "bandwidth":
         least = critical(loose, "bandwidth")
-        if least is None:
+        if least is None or not least * (1 + band) < MOST["bandwidth"]:
             return None
         given = loose.limited(bandwidth=least * (1 + band))
     value = critical(given, limit)

@@ -55,8 +55,8 @@ def solve(
     tol
         Certified relative gap up to which the plan's status is optimal, > 0.
     integer
-        Whether to plan whole samples (:mod:`fimi_opt.rounding`): the energy least for whole amounts or close to it,
-        certified against the same lower bound. With the exact method only.
+        Whether to plan whole samples: the energy least for whole amounts or close to it, certified against the same
+        lower bound. With the exact method only.
     warm_start
         A plan for the same devices in other circumstances, such as the last round's channels: the search starts from
         it. The answer is the same to the certified gap, not to the last bit.

@@ -10,7 +10,9 @@ from fimi_opt import models
 from fimi_opt._checks import to_array
 from fimi_opt._lazy import lazy
 from fimi_opt.plan.document import synthesis_requests, to_dict, to_json
+from fimi_opt.plan.framing import to_frame
 from fimi_opt.plan.restoring import confirm, parse, restore
+from fimi_opt.plan.showing import as_html, as_text
 from fimi_opt.plan.terms import FIMI, ClassTable, Floats, Iteration, Prices, Scheme, Status
 from fimi_opt.types import ArrayEquality, Constraints, Devices, Task
 
@@ -261,6 +263,10 @@ class Plan(ArrayEquality):
         {'0': [27, 228, 427]}
         """
         return synthesis_requests(self)
+
+    to_frame = to_frame
+    __str__ = as_text
+    _repr_html_ = as_html
 
     def __repr__(self) -> str:
         """Return one line: the fleet's energy, its certified gap and the status."""
