@@ -230,6 +230,7 @@ def no_time_to_spare(rng: Generator, count: int) -> Problem:
     left = T - task.cycles_per_sample * d.local_samples / d.max_frequency
     need = d.noise_density * task.update_bits * math.log(2) / left
     chosen = rng.random(count) < (1.0 if rng.random() < 0.5 else rng.random())
+    chosen &= left > 0  # computing can fill the deadline to its last digit
     gain = np.where(chosen, need * (1 + float(log_uniform(rng, 1e-13, 1e-3))) / d.max_power, d.channel_gain)
     columns = (d.local_samples, d.energy_coefficient, d.max_frequency, gain, d.max_power, d.noise_density)
     return given._replace(devices=fleets.devices(*columns))
