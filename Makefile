@@ -9,7 +9,7 @@ ARGS ?=
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
 
-.PHONY: help plan paper test test-all test-nvflare lint types bench fuzz race testbed mutants test-lowest audit coverage clean clean-cache
+.PHONY: help plan paper plots test test-all test-nvflare lint types bench federated fuzz race testbed mutants test-lowest audit coverage clean clean-cache
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -20,11 +20,16 @@ plan: $(VENV)/installed ## plan the built-in fleet; your own: ARGS="devices.csv 
 paper: $(VENV)/installed-plot ## the paper's table and figures beside the optimum, into docs/; goes on where it stopped
 	@$(BIN)/python -m benchmarks.paper $(ARGS)
 
+plots: $(VENV)/installed-plot ## the pictures of docs/plots.md
+	@$(BIN)/python docs/plots.py
+
 test: lint types ## lint, check types, run the tests
 	$(BIN)/python -m pytest -m "not release"
 
 test-all: lint types ## the same and the tests that compile everything anew or need the machine (root for some), before a release
+	$(INSTALL) '.[release]'
 	$(BIN)/python -m pytest
+	$(MAKE) test-nvflare
 
 lint: $(VENV)/installed-dev ## ruff and the import contracts
 	$(BIN)/ruff check .
@@ -36,6 +41,9 @@ types: $(VENV)/installed-dev ## mypy, strict
 
 bench: $(VENV)/installed-dev ## time every method at every size, after its answer matched, into docs/; ARGS="--ten-million"
 	@$(BIN)/python -m benchmarks.speed $(ARGS)
+
+federated: $(VENV)/installed-dev ## plan, synthesise, train and compare on real digits, into docs/; goes on where it stopped
+	@$(BIN)/python -m benchmarks.federated $(ARGS)
 
 N ?= 2000
 SEED ?= 1
@@ -65,7 +73,7 @@ audit: $(VENV)/installed-dev ## known vulnerabilities of the pinned releases; ne
 	$(BIN)/python -m pip_audit --strict --no-deps --disable-pip --requirement constraints.txt
 
 coverage: $(VENV)/installed-dev ## which lines the tests reach, kernels included: without JIT and the slow tests
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -m "not slow" --cov --cov-report=term-missing
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -m "not slow and not release" --cov --cov-report=term-missing
 
 clean: clean-cache ## remove all that the other targets made, the virtualenv too
 	rm -rf $(VENV) .venv-nvflare .venv-lowest build dist .coverage .coverage.* htmlcov .hypothesis

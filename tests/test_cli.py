@@ -239,9 +239,7 @@ def test_ctrl_c_ends_without_a_traceback(tmp_path: Path) -> None:
     pipe = tmp_path / "devices.csv"
     os.mkfifo(pipe)
     command = [*COMMAND, str(pipe), "--limits", LIMITS]
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored by all that a background job starts
     process = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    signal.signal(signal.SIGINT, before)
     # Opening waits until the program has opened its end: from then on it waits for devices.
     with process, pipe.open("wb"):
         process.send_signal(signal.SIGINT)

@@ -1,6 +1,7 @@
 """The virtual clock: nothing happens and it is the plan; what happens has its distribution; where a device stops."""
 
 import contextlib
+import functools
 import io
 import itertools
 import math
@@ -572,9 +573,11 @@ def test_the_page_prints_what_it_says() -> None:
         ({"straggling": 1.5}, r"straggling must be in \[0, 1\], got 1.5"),
         ({"straggling": [0.5, -0.5]}, r"straggling must be in \[0, 1\], got -0.5"),
         ({"straggling": [[0.5]]}, r"straggling must be one probability or \(I,\), got shape \(1, 1\)"),
-        ({"slowdown": 0.5}, "slowdown must be at least 1, got 0.5"),
+        ({"slowdown": 0.5}, r"slowdown must be in \[1, 1e\+100\], got 0.5"),
+        ({"slowdown": 1e101}, r"slowdown must be in \[1, 1e\+100\], got 1e\+101"),
         ({"slowdown": math.inf}, "slowdown must be finite, got inf"),
         ({"drop_out": math.nan}, r"drop_out must be in \[0, 1\], got nan"),
+        ({"drop_out": [[True], [True, False]]}, "drop_out must be a regular array"),
         ({"drop_out": True}, r"drop_out as booleans must have shape \(R, I\), got shape \(\)"),
         ({"drop_out_at": 1.1}, r"drop_out_at must be in \[0, 1\], got 1.1"),
     ],
@@ -614,7 +617,9 @@ def test_bad_draws_are_refused_when_they_come() -> None:
     plan = plan_of(devices=3)
     with pytest.raises(fo.InvalidInputError, match="channel_gain of device 1 in round 2 must be"):
         list(emulate(plan, 2, Conditions(channel_factors=[[1.0, 1.0, 1.0], [1.0, 1e30, 1.0]])))
-    with pytest.raises(fo.InvalidInputError, match="slowdown must give at least 1 and finite values"):
-        first(plan, Conditions(straggling=1.0, slowdown=lambda chance: np.full(3, 0.5)))
+    for wrong in (0.5, 1e101, math.inf, math.nan):
+        slow = Conditions(straggling=1.0, slowdown=functools.partial(np.full_like, fill_value=wrong))
+        with pytest.raises(fo.InvalidInputError, match=r"slowdown must give values in \[1, 1e\+100\], got"):
+            first(plan, slow)
     with pytest.raises(fo.InvalidInputError, match="slowdown has shape"):
         first(plan, Conditions(straggling=1.0, slowdown=lambda chance: np.ones(2)))

@@ -514,6 +514,7 @@ def test_elite_statistics(states: States) -> None:
     assert history[-1].elite_mean < history[0].elite_mean / 1.3
 
 
+@pytest.mark.slow  # without JIT
 def test_smoothing(states: States) -> None:
     c = case(0)
     present, fitted = np.array([0.1, 0.7]), np.array([0.4, 0.5])

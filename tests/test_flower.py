@@ -159,9 +159,12 @@ def test_the_planned_weight_replaces_another_one(plan: fo.Plan, caplog: pytest.L
     np.testing.assert_allclose(own, plan.samples.mean(), rtol=SAME_WEIGHTS)
 
 
-def test_the_weight_is_found_inside_a_wrapper(plan: fo.Plan, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("wrappers", [1, 2])
+def test_the_weight_is_found_inside_wrappers(plan: fo.Plan, caplog: pytest.LogCaptureFixture, wrappers: int) -> None:
     client = Client(n=5)
-    private = kinds.DifferentialPrivacyServerSideFixedClipping(fedavg(weighted_by_key="n"), 0.0, 1e6, 3)
+    private: Strategy = fedavg(weighted_by_key="n")
+    for _ in range(wrappers):
+        private = kinds.DifferentialPrivacyServerSideFixedClipping(private, 0.0, 1e6, 3)
     with caplog.at_level("INFO"):
         array = run(PlannedStrategy(private, plan), InlineGrid(client.app, NODES))
     np.testing.assert_allclose(array, weighted(*plan.samples), rtol=SAME_WEIGHTS)
@@ -286,9 +289,16 @@ def test_where_no_plan_exists_the_last_one_is_kept(plan: fo.Plan, caplog: pytest
 
 
 def test_other_devices_are_refused(plan: fo.Plan) -> None:
-    others = replace(plan.devices, ids=["a", "b", "c"])
-    answers: list[Any] = [others, "worse"]
-    for wrong in answers:
+    now = plan.devices
+    one = fo.Devices(900.0, 5e-27, 1.5e9, 1e-10, 0.2)
+    answers: list[tuple[Any, str]] = [
+        ("worse", "ids or None, got 'worse'"),
+        (one, "ids, of 3 devices, got 1"),
+        (replace(now, ids=["phone-2", "phone-1", "7"]), "ids in their order, got 'phone-2' in the place of 'phone-1'"),
+        (replace(now, class_counts=None), "class_counts, of 2 classes, got 0"),
+    ]
+    for wrong, words in answers:
         strategy = PlannedStrategy(fedavg(), plan, measure=functools.partial(lambda answer, *_: answer, wrong))
-        with pytest.raises(fo.InvalidInputError, match=r"measure must return fimi_opt\.Devices with the plan's ids"):
+        with pytest.raises(fo.InvalidInputError, match=rf"return fimi_opt\.Devices with the plan's {words}"):
             run(strategy, InlineGrid(Client().app, NODES), rounds=2)
+        assert strategy.plan is plan

@@ -25,7 +25,7 @@ from flwr.clientapp import ClientApp
 from flwr.serverapp.strategy import FedAvg
 
 import fimi_opt as fo
-from fimi_opt.adapters.flower import PlannedStrategy
+from fimi_opt.adapters.flower import PlannedStrategy, tell_device
 
 
 @pytest.fixture(autouse=True)
@@ -168,6 +168,9 @@ def test_given_nodes_are_not_asked(plan: fo.Plan, caplog: pytest.LogCaptureFixtu
         ({"nodes": {1: "phone-9"}}, "node 1 is device 'phone-9', which the plan does not have"),
         ({"nodes": {1: "phone-1", 2: "phone-1"}}, "device 'phone-1' to nodes 1 and 2"),
         ({"nodes": {"1": "phone-1"}}, "nodes must have whole numbers as keys"),
+        ({"nodes": [1, 2, 3]}, r"nodes must be a mapping of Flower's node ids to device ids, got \[1, 2, 3\]"),
+        ({"measure": 5}, "measure must be a function or None, got 5"),
+        ({"planned_weights": "no"}, "planned_weights must be True or False, got 'no'"),
         ({"query_timeout": 0.0}, "query_timeout must be positive, got 0"),
         ({"plan": "plan.json"}, "plan must be a fimi_opt.Plan .* got str"),
         ({"strategy": FedAvg}, "strategy must be a strategy of flwr.serverapp.strategy"),
@@ -180,6 +183,18 @@ def test_arguments_are_checked(plan: fo.Plan, options: dict[str, Any], reason: s
     arguments: dict[str, Any] = {"strategy": fedavg(), "plan": plan} | options
     with pytest.raises(fo.InvalidInputError, match=reason):
         PlannedStrategy(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("app", "key", "reason"),
+    [
+        (None, "device-id", r"app must be a flwr\.clientapp\.ClientApp, got None"),
+        (ClientApp(), 5, "key must be text, got 5"),
+    ],
+)
+def test_what_tells_a_device_is_checked(app: Any, key: Any, reason: str) -> None:
+    with pytest.raises(fo.InvalidInputError, match=reason):
+        tell_device(app, key)
 
 
 class OwnStart(FedAvg):

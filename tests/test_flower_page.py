@@ -3,6 +3,7 @@
 import importlib
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from importlib.util import find_spec
@@ -88,6 +89,12 @@ def test_the_page_names_what_an_offline_run_needs() -> None:
     text = PAGE.read_text(encoding="utf-8")
     assert [name for name, value in OFFLINE.items() if f"{name}={value}" not in text] == []
     assert "FLWR_HOME=" in text
+
+
+def test_the_page_simulates_as_many_nodes_as_its_app_waits_for(tmp_path: Path) -> None:
+    write_recipe(tmp_path)
+    config = tomllib.loads((tmp_path / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["flwr"]["app"]["config"]
+    assert f"local --num-supernodes {config['devices']}\nflwr run . --stream" in PAGE.read_text(encoding="utf-8")
 
 
 @pytest.mark.release

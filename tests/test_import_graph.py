@@ -15,7 +15,7 @@ PACKAGE = ROOT / "src" / "fimi_opt"
 RUNTIME = {"numpy", "scipy", "numba"}
 OPTIONAL = {"casadi", "clarabel", "cma", "cvxpy", "flwr", "hypothesis", "matplotlib", "mpmath", "pandas", "pytest"}
 # The only files that may import more than the runtime dependencies: each belongs to an extra.
-EXTRAS = ("plotting.py", "adapters/")
+EXTRAS = ("plotting/", "plan/framing.py", "adapters/")
 
 
 def run_python(code: str, folder: Path) -> subprocess.CompletedProcess[str]:

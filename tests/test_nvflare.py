@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import fimi_opt as fo
+from fimi_opt import baselines
 from fimi_opt.adapters import device_plan
 from fimi_opt.adapters.nvflare import ARGUMENT, NUM_STEPS, hand_over, num_steps, per_site_config, read_plan, weight
 
@@ -116,8 +117,30 @@ def test_many_missing_sites_are_counted(plan: fo.Plan) -> None:
 
 
 def test_only_plans_are_handed_over() -> None:
-    with pytest.raises(fo.InvalidInputError, match=re.escape("plan must be a fimi_opt.Plan, got dict")):
+    message = "plan must be a fimi_opt.Plan whose devices alone train, got dict"
+    with pytest.raises(fo.InvalidInputError, match=re.escape(message)):
         num_steps({}, SITES)  # type: ignore[arg-type]
+
+
+def test_plans_in_which_the_server_trains_too_are_refused(plan: fo.Plan) -> None:
+    limits = fo.Constraints(0.3, 200, 60.0, 3e6, 2000)
+    assisted = baselines.server_side(plan.devices, limits)
+    for refuses in (per_site_config, num_steps):
+        with pytest.raises(fo.InvalidInputError, match="whose devices alone train, got ServerSidePlan"):
+            refuses(assisted, SITES)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (None, "train_args must be text, or a mapping of the sites' names to it, got None"),
+        (["--epochs", "1"], "train_args must be text, or a mapping of the sites' names to it, got ['--epochs', '1']"),
+        (dict.fromkeys(SITES), "train_args of site 'site-1' must be text, got None"),
+    ],
+)
+def test_arguments_that_are_no_text_are_refused(plan: fo.Plan, arguments: Any, message: str) -> None:
+    with pytest.raises(fo.InvalidInputError, match=re.escape(message)):
+        per_site_config(plan, SITES, train_args=arguments)
 
 
 @pytest.mark.parametrize(

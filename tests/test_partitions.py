@@ -3,6 +3,7 @@
 import pathlib
 import pickle
 import re
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ def positions(partition: Partition) -> list[list[int]]:
     return [own.tolist() for own in partition.indices]
 
 
-# As flwr-datasets 0.5.0 gave them.
+# As flwr-datasets 0.6.1 gave them.
 RECORDED_PER_DEVICE = [
     (
         ([9, 0, 8, 7], 0.3, 11),  # all samples: classes are used up on the way
@@ -33,15 +34,15 @@ RECORDED_PER_DEVICE = [
 RECORDED_PER_CLASS = [
     (
         (3, 0.4, 4, False, 11),
-        [[8, 4, 3, 6, 1, 13, 0, 2, 21, 11], [15, 5, 16, 19, 17, 20], [22, 9, 10, 14, 18, 7, 12, 23]],
+        [[5, 3, 8, 21, 6, 10, 11, 1, 7, 9], [12, 13, 0, 16, 2], [18, 14, 17, 20, 22, 4, 19, 23, 15]],
     ),
     (
-        (3, 0.4, 6, False, 2),  # at the third draw
-        [[10, 6, 0, 8, 7, 1, 3, 5, 9, 12], [2, 15, 20, 17, 11, 21, 19, 4], [22, 13, 23, 14, 18, 16]],
+        (3, 0.4, 6, False, 2),  # at the sixth draw
+        [[2, 0, 5, 12, 10, 7, 9, 4], [15, 1, 21, 6, 3, 8], [18, 19, 16, 20, 17, 14, 11, 23, 13, 22]],
     ),
     (
         (3, [0.3, 0.6, 2.0], 2, True, 4),
-        [[4, 10, 1, 15, 2, 7, 5, 0, 9], [6, 3, 17], [8, 12, 16, 18, 11, 13, 22, 23, 20, 19, 14, 21]],
+        [[1, 15, 2, 0, 13, 4, 11, 17], [19, 6, 3], [14, 7, 21, 12, 22, 9, 10, 8, 20, 18, 16, 5, 23]],
     ),
 ]
 
@@ -50,6 +51,13 @@ RECORDED_PER_CLASS = [
 def test_a_mix_per_device_is_that_of_flwr_datasets(given: tuple[Any, ...], expected: list[list[int]]) -> None:
     sizes, alpha, seed = given
     assert positions(per_device(NUMBERS, sizes, alpha, seed=seed)) == expected
+
+
+def test_a_split_per_class_draws_the_classes_in_sorted_order() -> None:
+    labels = np.array(NAMES)
+    by_class = np.argsort(labels, kind="stable")
+    shuffled, sorted_ = (per_class(x, 3, 0.4, seed=5, min_size=0) for x in (labels, labels[by_class]))
+    assert shuffled.class_counts.tolist() == sorted_.class_counts.tolist()
 
 
 @pytest.mark.parametrize(("given", "expected"), RECORDED_PER_CLASS)
@@ -171,9 +179,9 @@ def test_a_mix_of_used_up_classes_alone_is_refused() -> None:
 
 def test_a_draw_that_cannot_be_had_ends_and_says_what_can() -> None:
     with pytest.raises(ValueError, match=r"min_size is 8, but in 40 draws .* min_size=(\d+) would do") as caught:
-        per_class(NAMES, 3, 0.05, seed=0, min_size=8, attempts=40)
+        per_class(NAMES, 3, 0.05, seed=1, min_size=8, attempts=40)
     reached = int(str(caught.value).partition("min_size=")[2].split(" ")[0])
-    found = per_class(NAMES, 3, 0.05, seed=0, min_size=reached, attempts=40)
+    found = per_class(NAMES, 3, 0.05, seed=1, min_size=reached, attempts=40)
     assert found.local_samples.min() == reached
 
 
@@ -187,12 +195,29 @@ def test_balancing_that_leaves_a_class_to_full_devices_is_drawn_anew_and_then_re
 
 
 @pytest.mark.parametrize(
+    ("labels", "classes"),
+    [
+        ([np.str_("cat"), "dog", "cat"], ["cat", "dog"]),
+        ([np.float32(0.1), 0.5, 2], [float(np.float32(0.1)), 0.5, 2.0]),
+        ([True, 0, 2], [0, 1, 2]),
+        ([10**30, 1, 10**30], [1, 10**30]),
+    ],
+)
+def test_labels_of_equal_kinds_are_taken(labels: list[Any], classes: list[Any]) -> None:
+    assert per_device(labels, [1, 2], 0.5, seed=0).classes.tolist() == classes
+
+
+@pytest.mark.parametrize(
     ("changed", "message"),
     [
         ({"labels": []}, r"labels must have one value per sample, shape \(N,\), got shape \(0,\)"),
         ({"labels": [[1, 2], [3, 4]]}, r"labels must have one value per sample"),
         ({"labels": [[1], [3, 4]]}, r"labels must be a regular array"),
-        ({"labels": [1, "cat"]}, "labels must be of one kind, got int and str"),
+        ({"labels": [1, "cat"]}, "labels must be of one kind, but NumPy makes '1' of 1"),
+        ({"labels": ["cat", float("nan")]}, "labels must be of one kind, but NumPy makes 'nan' of nan"),
+        ({"labels": ["cat", "cat\0"]}, r"labels must be of one kind, but NumPy makes 'cat' of 'cat\\x00'"),
+        ({"labels": [-1, 2**63, 2**63 + 1]}, r"NumPy makes 9\.22\d+e\+18 of 9223372036854775809"),
+        ({"labels": [Decimal("NaN"), Decimal(1)]}, "labels must be values that can be told apart and sorted"),
         ({"labels": np.array([1, "cat", None], object)}, "labels must be values that can be told apart and sorted"),
         ({"labels": [0.0, float("nan")]}, "labels must be values that equal themselves, got nan"),
         ({"labels": np.array(["2020", "NaT"], "M8[Y]")}, "labels must be values that equal themselves, got NaT"),
@@ -240,6 +265,7 @@ def test_what_a_mix_per_device_refuses(sizes: Any, alpha: Any, message: str) -> 
         ({"min_size": -1}, "min_size must be a whole number of at least 0, got -1"),
         ({"min_size": 9}, "min_size is 9 for 3 devices, but labels has only 24 samples"),
         ({"devices": 25, "min_size": 1}, "min_size is 1 for 25 devices, but labels has only 24 samples"),
+        ({"self_balancing": "no"}, "self_balancing must be True or False, got 'no'"),
         ({"attempts": 0}, "attempts must be a whole number of at least 1, got 0"),
         ({"alpha": [1.0, 1.0]}, r"alpha must be one number, or one per device: 3; got shape \(2,\)"),
         ({"alpha": [1.0, 0.0, 1.0]}, "alpha of device 1 must be between .*, got 0"),

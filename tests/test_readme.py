@@ -1,11 +1,17 @@
-"""The README's example prints what the README says."""
+"""The README says what is so: its example, commands, links, names and figures."""
 
 import contextlib
+import importlib.util
+import inspect
 import io
 import pathlib
 import re
 
-README = (pathlib.Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+import fimi_opt as fo
+from fimi_opt.__main__ import main
+
+ROOT = pathlib.Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_example_prints_what_stands_below_it() -> None:
@@ -20,3 +26,44 @@ def test_the_example_prints_what_stands_below_it() -> None:
 def without_gap(text: str) -> str:
     """The gap is rounding's: its digits differ from machine to machine."""
     return re.sub(r"gap [-\d.e]+", "gap", text)
+
+
+def test_links_lead_somewhere() -> None:
+    targets = re.findall(r"\]\(([^)#]+)\)", README)
+    assert len(targets) > 15
+    assert [target for target in targets if not (ROOT / target).is_file()] == []
+
+
+def test_names_are_those_of_the_package() -> None:
+    names = set(re.findall(r"`(?:fo\.)?([a-z_]+)\(", README)) | set(re.findall(r"`fimi_opt\.(\w+)`", README))
+    assert {"solve", "verify", "partitions"} <= names
+    for name in names:
+        assert hasattr(fo, name) or importlib.util.find_spec(f"fimi_opt.{name}"), name
+
+
+def test_keywords_are_those_of_solve() -> None:
+    given = set(re.findall(r"solve\(\.\.\., (\w+)=", README))
+    assert {"warm_start", "integer", "method"} <= given <= set(inspect.signature(fo.solve).parameters)
+
+
+def test_make_plans_the_fleet_that_is_named(tmp_path: pathlib.Path) -> None:
+    [line] = re.findall(r'make plan ARGS="([^"]+)"', README)
+    out = tmp_path / "plan.json"
+    words = [str(out) if word == "plan.json" else word for word in line.split()]
+    with contextlib.chdir(ROOT), contextlib.redirect_stdout(io.StringIO()):
+        assert main(words) == 0
+    assert fo.Plan.from_json(out.read_text(encoding="utf-8")).status is fo.Status.OPTIMAL
+
+
+def test_its_targets_are_the_makefiles() -> None:
+    targets = set(re.findall(r"`make ([a-z-]+)`|^\$ make ([a-z-]+)", README, re.MULTILINE))
+    known = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    assert {"plan", "test"} <= {a or b for a, b in targets} <= known
+
+
+def test_its_figures_are_those_of_the_benchmarks() -> None:
+    page = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    for size, ratio in (("20", "69"), ("1,000", "209")):
+        assert f"{ratio} times as long" in README
+        [row] = re.findall(rf"^\| IPOPT[^|]*\| {size} \|.*", page, re.MULTILINE)
+        assert f"{float(row.split('|')[5].replace(',', '')):.0f}" == ratio

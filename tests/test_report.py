@@ -10,7 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import fimi_opt as fo
-from fimi_opt.report import _numbers, table
+from fimi_opt.plan.cells import numbers
+from fimi_opt.report import table
 from fimi_opt.scenarios import Scenario, mixed, paper
 
 # Numbers are shown with three digits or more: half a unit of the third one.
@@ -156,7 +157,7 @@ def test_ids_are_shown_on_one_line_each() -> None:
 @example([2.55e-5])
 @given(st.lists(st.floats(0, 1e300, allow_nan=False), min_size=1, max_size=5))
 def test_numbers_are_short_and_true(values: list[float]) -> None:
-    texts = _numbers(np.array(values))
+    texts = numbers(np.array(values))
     assert max(map(len, texts)) <= 9
     for value, text in zip(values, texts, strict=True):
         assert math.isclose(float(text), value, rel_tol=SHOWN)

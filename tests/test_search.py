@@ -78,7 +78,13 @@ def test_sharpened_it_goes_on_to_the_last_digit() -> None:
     while mode == NEWTON:
         mode = advance(state, curved(state[P1], state[P2]))
     assert mode == DONE
+    state[search.HALVED] = 2
     search.sharpen(state)
+    assert (state[search.MODE], state[search.BEST], state[search.HALVED]) == (
+        NEWTON,
+        math.inf,
+        0,
+    )  # all steps back again
     mode = NEWTON
     while mode == NEWTON:
         mode = advance(state, curved(state[P1], state[P2]))

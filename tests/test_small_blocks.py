@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 import fimi_opt as fo
+from fimi_opt._kernels.lanes import SIZE, STEP, WIDTH, V, load, load_logarithms
+from fimi_opt._kernels.large import _begin_fitted
 from fimi_opt.certificate import Split, judge
 from fimi_opt.scenarios import Scenario, paper
 from fimi_opt.solvers import large, smooth
@@ -54,6 +56,16 @@ def test_the_plan_is_certified_and_the_one_without_blocks(scenario: Scenario) ->
     # Counted: 3 or 4 passes and 6.2 steps a device, from a sample that is 40 times smaller than a large fleet's.
     assert 3 <= found.evaluations <= 4
     assert COUNT <= found.inner_steps <= 7 * COUNT
+
+
+def test_large_fleets_are_solved_in_blocks(scenario: Scenario, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    monkeypatch.setattr(smooth, "solve_large", lambda *arguments: calls.append(arguments[1:]))
+    for least, in_blocks in ((COUNT, True), (COUNT + 1, False)):
+        calls.clear()
+        monkeypatch.setattr(smooth, "LARGE", least)
+        assert (smooth.solve_smooth(state_problem(*scenario), 3) is None) == in_blocks
+        assert calls == [(3, None)] * in_blocks
 
 
 def test_any_number_of_threads_gives_the_same_bits(scenario: Scenario) -> None:
@@ -129,3 +141,25 @@ def test_none_where_the_sample_needs_no_data_and_the_fleet_does(scenario: Scenar
     )
     assert large.solve_large(state_problem(lucky, limits, task), workers=1) is None
     assert fo.solve(lucky, limits, task).prices.error > 0
+
+
+def test_the_samples_fit_is_close_for_every_device(scenario: Scenario) -> None:
+    d, limits, task = scenario
+    spread = 10 ** np.random.default_rng(4).uniform(-0.3, 0.3, COUNT)  # the paper's devices share one coefficient
+    unlike = fo.Devices(d.local_samples, d.energy_coefficient * spread, d.max_frequency, d.channel_gain, d.max_power)
+    problem = state_problem(unlike, limits, task)
+    given, shared, _, cycles = problem
+    sample, plain = large._sample(problem), smooth.solve_smooth(problem, 1)
+    assert sample is not None
+    assert plain is not None
+    log_nu, log_w, fit = sample
+    # Of the fleet's spread, as the sample is of a quarter of it.
+    assert (log_nu, log_w) == pytest.approx((math.log(plain.nu), math.log(plain.w)), abs=0.05)
+    lanes = np.empty(SIZE)
+    load(lanes, given, 0, WIDTH, cycles, shared.s)
+    load_logarithms(lanes, WIDTH)
+    _begin_fitted(lanes, WIDTH, fit[0], fit[1], fit[2])
+    _, u, b = plain.split
+    right = shared.s / (u[:WIDTH] * b[:WIDTH])
+    assert np.max(np.abs(np.log(lanes[V : V + WIDTH] / right))) <= 0.015  # measured 0.0122
+    assert np.all(lanes[STEP : STEP + WIDTH] == 0)

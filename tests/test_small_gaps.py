@@ -61,6 +61,12 @@ def test_a_plane_touches_where_bandwidth_is_worth_its_price(v: float, off: float
     assert abs(price_met(uploading(v), UPLOAD, v) / v - 1) <= 1e-13 + 1e-14 / v
 
 
+@pytest.mark.parametrize("v", [0.5, 1.0, 5.0, 20.0])
+def test_a_plane_touches_a_little_below_its_price(v: float) -> None:
+    """Then the slope that rounding leaves points at no bandwidth, of which a plan can have nothing less."""
+    assert price_met(uploading(v), UPLOAD, v) < v * (1 - 2.0**-50)
+
+
 def test_a_plane_touches_where_full_power_sends_whatever_the_price() -> None:
     v = 2.0
     power = NOISE * math.expm1(v) / (v * UPLOAD)  # just enough for v

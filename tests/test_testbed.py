@@ -136,6 +136,12 @@ def test_shares_fit_the_cores(devices: int, cores: int) -> None:
     assert setup.shares == pytest.approx(setup.plan.frequency / setup.core_hz)
 
 
+def test_more_devices_than_quotas_give_shares_for_are_refused() -> None:
+    words = r"100 devices are too many for 2 cores: one would get 0\.01\d of a core, and the least quota is 0\.02"
+    with pytest.raises(commands.TestbedError, match=words):
+        plans.set_up(100, 2.0, 2, seed=1)
+
+
 def test_work_is_the_plans_time_at_its_share(setup: plans.Setup) -> None:
     seconds = setup.plan.compute_time * setup.shares
     by_steps, by_cycles = setup.work(1e-3, by_cycles=False), setup.work(1e-3, by_cycles=True)
@@ -277,7 +283,9 @@ def test_a_trial_that_fails_is_a_reason_and_leaves_nothing(monkeypatch: pytest.M
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("name", "value"), [("devices", "0"), ("devices", "201"), ("rounds", "0"), ("seconds", "nan")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("devices", "0"), ("devices", "201"), ("rounds", "0"), ("seconds", "nan"), ("seed", "-1")]
+)
 def test_bad_arguments_are_refused(name: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         command.main([f"--{name}", value])

@@ -4,6 +4,7 @@ import functools
 import hashlib
 from dataclasses import replace
 
+import numba
 import numpy as np
 
 import fimi_opt as fo
@@ -18,6 +19,8 @@ JOBS = (*map(str, SIZES), "infeasible", "invalid", "search", "search without luc
 
 @functools.cache
 def fleet(count: int) -> Scenario:
+    if numba.config.DISABLE_JIT and count > 1000:  # type: ignore[attr-defined]
+        count //= 100  # lines are counted then, and so many devices take minutes
     return paper(seed=count, devices=count, bandwidth=BAND_EACH * count)
 
 

@@ -37,6 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             parser.error(f"--{name} must be between 1 and {most}, got {value}")
     if not 1 <= options.seconds <= 600:
         parser.error(f"--seconds must be between 1 and 600, got {options.seconds:g}")
+    if options.seed < 0:
+        parser.error(f"--seed must be at least 0, got {options.seed}")
     try:
         groups = facilities()
         if isinstance(groups, str):

@@ -19,7 +19,9 @@ import fimi_opt as fo
 from fimi_opt.scenarios import PAPER_LIMITS, paper
 
 from . import model
+from .commands import TestbedError
 from .messages import update_bytes
+from .quotas import LEAST_SHARE
 from .server import Work
 
 # Of the processors that a run may take; the rest is for the server, the kernel's network and what else goes on.
@@ -72,7 +74,13 @@ class Setup:
 
 
 def set_up(devices: int, seconds: float, cores: int, seed: int) -> Setup:
-    """Plan of the paper's fleet, of so many devices, with a deadline of so many seconds, for so many cores."""
+    """Plan of the paper's fleet, of so many devices, with a deadline of so many seconds, for so many cores.
+
+    Raises
+    ------
+    TestbedError
+        If a device's share of a core is below the least quota.
+    """
     scale = seconds / PAPER_LIMITS.max_latency
     scenario = paper(seed, devices=devices, bandwidth=PAPER_LIMITS.bandwidth * devices / _PAPER_DEVICES)
     hidden = model.hidden_for(scale * scenario.task.update_bits)
@@ -85,4 +93,10 @@ def set_up(devices: int, seconds: float, cores: int, seed: int) -> Setup:
     plan = fo.solve(scenario.devices, limits, task, integer=True)
     # No device has more than one core.
     core_hz = max(float(np.sum(plan.frequency)) / (CORES_PART * cores), float(np.max(plan.frequency)))
-    return Setup(plan, seed, hidden, core_hz)
+    made = Setup(plan, seed, hidden, core_hz)
+    if (least := float(made.shares.min())) < LEAST_SHARE:
+        raise TestbedError(
+            f"{devices} devices are too many for {cores} cores: one would get {least:.3f} of a core, and the least"
+            f" quota is {LEAST_SHARE:g}"
+        )
+    return made

@@ -138,7 +138,7 @@ def _check_bound(judged: Judgement, prices: Prices, constraints: Constraints, ta
     energy, bound, violation = judged
     worth = _worth(prices, constraints, task)
     if bound - energy > BROKEN * energy + 10 * max(violation, _ROUNDINGS) * worth:
-        raise NumericalError(f"the plan takes {energy:.9g} J, less than its bound {bound:.9g} J; please report this")
+        raise NumericalError(f"the plan takes {energy!r} J, less than its bound {bound!r} J; please report this")
 
 
 def _worth(prices: Prices, constraints: Constraints, task: Task) -> float:

@@ -97,16 +97,16 @@ def per_device(labels: ArrayLike, sizes: ArrayLike, alpha: ArrayLike, *, seed: i
     Raises
     ------
     ValueError
-        If there are no labels or they cannot be told apart and sorted, a size is not whole or negative, the sizes sum
-        to more than N, `alpha` is outside its range or of another shape, or a device's mix consists of classes alone of
-        which no sample is left; it names the argument and the first offending value.
+        If there are no labels, they are of several kinds or cannot be told apart and sorted, a size is not whole or
+        negative, the sizes sum to more than N, `alpha` is outside its range or of another shape, or a device's mix
+        consists of classes alone of which no sample is left; it names the argument and the first offending value.
 
     Examples
     --------
     >>> per_device(["cat", "dog", "cat", "dog", "dog", "cow"], [3, 2], 0.5, seed=1).class_counts.tolist()
     [[2, 0, 1], [0, 0, 2]]
     """
-    classes, codes, _ = _classes(labels)
+    classes, codes = _classes(labels)
     wanted = _sizes(sizes, codes.size)
     concentrations = _concentrations(alpha, classes.size, "class")
     rng = np.random.default_rng(whole("seed", seed, 0))
@@ -148,8 +148,8 @@ def per_class(
     A draw that leaves a device with fewer than `min_size` samples is thrown away as a whole and drawn anew.
 
     Equal to flwr-datasets' ``DirichletPartitioner(devices, ..., alpha, min_size, self_balancing, seed=seed)``, which
-    gives up after 11 draws. As there, classes are drawn in the order in which they first occur in `labels`, so that
-    another order of the samples is another draw; `classes` and `class_counts` are sorted nevertheless.
+    gives up after 11 draws. As there from release 0.6 on, classes are drawn in sorted order; release 0.5 drew them in
+    the order in which they first occur in `labels`.
 
     Parameters
     ----------
@@ -176,16 +176,19 @@ def per_class(
     Raises
     ------
     ValueError
-        If there are no labels or they cannot be told apart and sorted, a number is outside its range, `alpha` is of
-        another shape, `min_size` times I is more than N, or no draw gave every device `min_size` samples: then the
-        message says how many the smallest device had at best, which `min_size` the same seed does give.
+        If there are no labels, they are of several kinds or cannot be told apart and sorted, a number is outside its
+        range, `alpha` is of another shape, `min_size` times I is more than N, or no draw gave every device `min_size`
+        samples: then the message says how many the smallest device had at best, which `min_size` the same seed does
+        give.
 
     Examples
     --------
     >>> per_class(["cat", "dog", "cat", "dog", "dog", "cow"], 2, 0.5, seed=1, min_size=2).class_counts.tolist()
     [[1, 0, 2], [1, 1, 1]]
     """
-    classes, codes, order = _classes(labels)
+    classes, codes = _classes(labels)
+    if not isinstance(self_balancing, bool | np.bool_):
+        raise InvalidInputError(f"self_balancing must be True or False, got {self_balancing!r}")
     count, least, most = whole("devices", devices, 1), whole("min_size", min_size, 0), whole("attempts", attempts, 1)
     if least * count > codes.size:
         raise InvalidInputError(f"min_size is {least} for {count} devices, but labels has only {codes.size} samples")
@@ -195,13 +198,13 @@ def per_class(
     fullest = codes.size / count if self_balancing else np.inf
     best = -1
     for _ in range(most):
-        counts = _draw_counts(rng, totals, order, concentrations, fullest)
+        counts = _draw_counts(rng, totals, concentrations, fullest)
         best = max(best, -1 if counts is None else int(counts.sum(axis=1).min()))
         if counts is not None and best >= least:
             break
     else:
         raise InvalidInputError(_never_reached(least, best, most))
-    parts = [np.split(np.flatnonzero(codes == k), np.cumsum(counts[:-1, k])) for k in order]
+    parts = [np.split(np.flatnonzero(codes == k), np.cumsum(counts[:-1, k])) for k in range(classes.size)]
     return _shuffled([np.concatenate(own) for own in zip(*parts, strict=True)], classes, codes, rng)
 
 
@@ -230,13 +233,11 @@ def _strike(mixes: Floats, k: int, unfilled: NDArray[np.bool_], classes: NDArray
     return scaled
 
 
-def _draw_counts(
-    rng: np.random.Generator, totals: Integers, order: Integers, concentrations: Floats, fullest: float
-) -> Integers | None:
+def _draw_counts(rng: np.random.Generator, totals: Integers, concentrations: Floats, fullest: float) -> Integers | None:
     """Samples of each class on each device, (I, C); None where a class has no device left that may take it."""
     counts = np.zeros((concentrations.size, totals.size), np.int64)
     stuck = False
-    for k in order:
+    for k in range(totals.size):
         shares = rng.dirichlet(concentrations)
         shares[counts.sum(axis=1) > fullest] = 0.0
         sums = np.cumsum(shares)
@@ -266,26 +267,27 @@ def _shuffled(held: list[Integers], classes: NDArray[Any], codes: Integers, rng:
     return Partition(np.concatenate(held), classes, np.array(counts, np.int64))
 
 
-def _classes(labels: ArrayLike) -> tuple[NDArray[Any], Integers, Integers]:
-    """Return the sorted classes, each sample's place among them, and those places in the order of occurrence."""
+def _classes(labels: ArrayLike) -> tuple[NDArray[Any], Integers]:
+    """Return the sorted classes, and each sample's place among them."""
     if np.ma.is_masked(labels):
         raise InvalidInputError("labels has masked values: leave these samples out")
     shape = shape_of("labels", labels)
     if len(shape) != 1 or shape[0] == 0:
         raise InvalidInputError(f"labels must have one value per sample, shape (N,), got shape {shape}")
     given = np.asarray(labels)
-    if given.dtype.kind in "US" and not hasattr(labels, "dtype"):  # numpy writes the 1 of [1, "cat"] as text
-        kinds = sorted({type(label).__name__ for label in labels})  # type: ignore[union-attr]
-        if len(kinds) > 1:
-            raise InvalidInputError(f"labels must be of one kind, got {' and '.join(kinds)}")
+    if given.dtype.kind in "USfc" and not hasattr(labels, "dtype"):
+        # NumPy writes the 1 of [1, "cat"] as text, and rounds 2**63 + 1 beside 1: what differed could be one class.
+        for label, kept in zip(labels, given.tolist(), strict=True):  # type: ignore[arg-type]
+            if label != kept and kept == kept:
+                raise InvalidInputError(f"labels must be of one kind, but NumPy makes {kept!r} of {label!r}")
     try:
-        classes, first, codes = np.unique(given, return_index=True, return_inverse=True)
+        classes, codes = np.unique(given, return_inverse=True)
         unequal = np.asarray(classes != classes, np.bool_)  # NaN and NaT are
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, ArithmeticError) as error:  # of decimals, NaN cannot be sorted
         raise InvalidInputError(f"labels must be values that can be told apart and sorted: {error}") from None
     if unequal.any():
         raise InvalidInputError(f"labels must be values that equal themselves, got {classes[unequal][0]}")
-    return classes, codes.astype(np.int64), np.argsort(first)
+    return classes, codes.astype(np.int64)
 
 
 def _sizes(sizes: ArrayLike, samples: int) -> list[int]:

@@ -2,33 +2,16 @@
 
 import math
 import textwrap
-import unicodedata
-from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fimi_opt.models import mean_error_limit
 from fimi_opt.plan import Plan, Status
-
-Floats = NDArray[np.float64]
+from fimi_opt.plan.cells import columns_of, device_columns, numbers, short_name, shown_rows
 
 # More devices than _ALL_ROWS are shown by their first and last ones, unless all are asked for.
 _ALL_ROWS, _FIRST_ROWS, _LAST_ROWS = 40, 15, 5
 _WIDTH = 120
-# With the other columns at their widest, rows stay below that.
-_NAME_WIDTH, _NUMBER_WIDTH = 24, 9
-_MOST_DECIMALS = 6
-
-
-class _Column(NamedTuple):
-    """A column of numbers: what, in which unit, and what one of that unit is in SI."""
-
-    title: str
-    unit: str
-    scale: float
-    values: Floats
 
 
 def table(plan: Plan, *, all_rows: bool = False) -> str:
@@ -58,26 +41,14 @@ def table(plan: Plan, *, all_rows: bool = False) -> str:
 
 def _device_rows(plan: Plan, all_rows: bool) -> list[str]:
     count = len(plan.devices)
-    shown: Sequence[int] = range(count)
-    if count > _ALL_ROWS and not all_rows:
-        shown = [*range(_FIRST_ROWS), *range(count - _LAST_ROWS, count)]
-    columns = (
-        _Column("synthetic", "samples", 1.0, plan.synthetic_samples),
-        _Column("CPU", "GHz", 1e9, plan.frequency),
-        _Column("band", "kHz", 1e3, plan.bandwidth),
-        _Column("power", "mW", 1e-3, plan.power),
-        _Column("compute", "s", 1.0, plan.compute_time),
-        _Column("upload", "s", 1.0, plan.upload_time),
-        _Column("compute", "J", 1.0, plan.compute_energy),
-        _Column("upload", "J", 1.0, plan.upload_energy),
-    )
-    names = ["device", "", *(_name(plan.devices.ids[i]) for i in shown)]
-    texts = [names, *([c.title, c.unit, *_numbers(c.values[shown] / c.scale)] for c in columns)]
-    widths = [max(map(_width, text)) for text in texts]
+    shown = shown_rows(count, count if all_rows else _ALL_ROWS, _FIRST_ROWS, _LAST_ROWS)
+    names = ["device", "", *(short_name(plan.devices.ids[i]) for i in shown)]
+    texts = [names, *([c.title, c.unit, *numbers(c.values[shown] / c.scale)] for c in device_columns(plan))]
+    widths = [max(map(columns_of, text)) for text in texts]
     lines = []
     for name, *cells in zip(*texts, strict=True):
         padded = [cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True)]
-        lines.append("  ".join([name + " " * (widths[0] - _width(name)), *padded]))
+        lines.append("  ".join([name + " " * (widths[0] - columns_of(name)), *padded]))
     if len(shown) < count:
         lines.insert(2 + _FIRST_ROWS, f"... {count - len(shown):,} more devices (--all shows them) ...")
     return lines
@@ -131,31 +102,3 @@ def _step(limit: float) -> float:
 
 def _joules(energy: float) -> str:
     return f"{energy:,.0f} J" if 1000 <= energy < 1e7 else f"{energy:.4g} J"
-
-
-def _numbers(values: Floats) -> list[str]:
-    """Numbers in one form: three digits of the smallest that is not 0, unless that takes too much room."""
-    sizes = np.abs(values[values != 0])
-    if sizes.size == 0:
-        return ["0"] * values.size
-    decimals = max(2 - math.floor(math.log10(sizes.min())), 0)
-    if decimals <= _MOST_DECIMALS:
-        texts = [f"{value:.{decimals}f}" for value in values]
-        if max(map(len, texts)) <= _NUMBER_WIDTH:
-            return texts
-    return [f"{value:.2e}" for value in values]
-
-
-def _name(name: object) -> str:
-    """Return an id on one line, shortened."""
-    text = str(name) if str(name).isprintable() else repr(name)
-    if _width(text) <= _NAME_WIDTH:
-        return text
-    while _width(text) > _NAME_WIDTH - 3:
-        text = text[:-1]
-    return text + "..."
-
-
-def _width(text: str) -> int:
-    """Columns that a terminal gives to a text: two to each wide character, as of Chinese."""
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else not unicodedata.combining(c) for c in text)

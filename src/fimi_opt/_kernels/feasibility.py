@@ -149,7 +149,7 @@ def trade(
         else:
             sums = Sums(0.0, math.log(B / totals.b), 0.0, 0.0, 0.0, -totals.b_p / totals.b)
         mode = advance(state, sums)
-        if mode == DONE or mode == FAILED:
+        if mode in (DONE, FAILED):
             return totals.e, totals.b, totals.e_p, totals.b_p, totals.b_T, log_price, mode
 
 

@@ -165,11 +165,10 @@ def residuals(
 def first_prices(fleet: Fleet, shared: Shared, supply: Supply) -> tuple[float, float]:
     """Prices (ln nu, ln w) at which a typical device would take its share: the search's start."""
     n = fleet.a.size
-    log_a = log_h = log_F = 0.0
+    log_a = log_h = 0.0
     for i in range(n):
         log_a += fleet.log_a[i]
         log_h += math.log(fleet.h[i])
-        log_F += fleet.log_F[i]
     log_D = (math.log(shared.alpha) - math.log(supply.A / n)) / shared.beta
     log_t = math.log(0.7 * shared.T)
     beta = shared.beta

@@ -34,8 +34,6 @@ def shortfall(fleet: Fleet, shared: Shared, supply: Supply, answer: Answer) -> f
         cap = max(min(fleet.D_hi[i], fleet.F[i] * answer.t[i]), fleet.D_lo[i])
         errors += shared.alpha * cap**-shared.beta
         u = fleet.h[i] / fleet.P[i] + answer.y[i]
-        if not answer.y[i] > 0.0:
-            return math.inf
         bands += shared.s / (u * slack_exponent(fleet.h[i] / (fleet.P[i] * u), answer.y[i] / u))
     return max(errors / supply.A - 1.0, bands / supply.B - 1.0, 0.0)
 

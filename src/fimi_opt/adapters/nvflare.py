@@ -40,7 +40,7 @@ def hand_over(
     recipe
         The recipe; its `min_clients` must be the number of sites, and it must have no `aggregation_weights`.
     plan
-        The plan.
+        The plan, of :func:`fimi_opt.solve` or a comparison scheme in which the devices alone train.
     sites
         Device id of each site, by the site's name; None where the ids are the sites' names.
     classes
@@ -107,8 +107,9 @@ def per_site_config(
     Raises
     ------
     ValueError
-        If a device has no site or two, a site's device is not in the plan, a name is none that NVFlare takes, or
-        `train_args` has not the same sites; it names them. And as :meth:`fimi_opt.Plan.to_dict`.
+        If the plan's devices do not train alone, a device has no site or two, a site's device is not in the plan, a
+        name is none that NVFlare takes, or `train_args` has not the same sites; it names them. And as
+        :meth:`fimi_opt.Plan.to_dict`.
 
     Examples
     --------
@@ -118,9 +119,16 @@ def per_site_config(
     '--epochs 1 --fimi-plan %7B%22schema%22%3A%22fimi-plan%2F1%22...'
     """
     devices = _devices_of(plan, sites)
+    if not isinstance(train_args, str | Mapping):
+        raise InvalidInputError(
+            f"train_args must be text, or a mapping of the sites' names to it, got {train_args!r:.80}"
+        )
     given = dict.fromkeys(devices, train_args) if isinstance(train_args, str) else dict(train_args)
     if given.keys() != devices.keys():
         raise InvalidInputError(f"train_args must have the same sites, but differs in {_named(given.keys() ^ devices)}")
+    for site, text in given.items():
+        if not isinstance(text, str):
+            raise InvalidInputError(f"train_args of site {site!r} must be text, got {text!r:.80}")
     records = records_of(plan, classes)
     return {
         site: {"train_args": f"{given[site]} {ARGUMENT} {_written(records[device])}".lstrip()}
@@ -219,8 +227,8 @@ def _written(record: dict[str, Any]) -> str:
 
 def _devices_of(plan: Plan, sites: Mapping[str, str | int] | None) -> dict[str, str]:
     """Device id, as text, of each site."""
-    if not isinstance(plan, Plan):
-        raise InvalidInputError(f"plan must be a fimi_opt.Plan, got {type(plan).__name__}")
+    if type(plan) is not Plan:  # the server's own update would be missing in the average
+        raise InvalidInputError(f"plan must be a fimi_opt.Plan whose devices alone train, got {type(plan).__name__}")
     if not (sites is None or isinstance(sites, Mapping)):
         raise InvalidInputError(f"sites must be a mapping of the sites' names to device ids, got {sites!r:.80}")
     devices = id_texts(plan.devices.ids)

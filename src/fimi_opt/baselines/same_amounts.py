@@ -69,7 +69,20 @@ def gan(devices: Devices, constraints: Constraints, task: Task = PAPER_TASK) -> 
     A conditional GAN is asked for classes as a diffusion model is, so the allocation is FIMI's too. What is worse is
     each sample (FIMI Fig. 5(d)), which no quantity of the plan shows.
 
-    Parameters and errors are those of :func:`fimi_opt.solve`.
+    Parameters
+    ----------
+    devices, constraints, task
+        As for :func:`fimi_opt.solve`.
+
+    Returns
+    -------
+    Plan
+        The certified optimum of (P1), with FIMI's `synthetic_by_class`.
+
+    Raises
+    ------
+    InfeasibleError, ValueError, NumericalError
+        As :func:`fimi_opt.solve` does.
 
     Examples
     --------
@@ -94,7 +107,20 @@ def semi_supervised(devices: Devices, constraints: Constraints, task: Task = PAP
     are trained on. Not all, it seems: Table I implies 28.7 J per round for SEMI and 34.8 J for FIMI, though the same
     amounts at the same frequencies take the same energy. This plan trains on all of them, so its energy is FIMI's.
 
-    Parameters and errors are those of :func:`fimi_opt.solve`.
+    Parameters
+    ----------
+    devices, constraints, task
+        As for :func:`fimi_opt.solve`.
+
+    Returns
+    -------
+    Plan
+        The certified optimum of (P1), with SEMI's `synthetic_by_class`.
+
+    Raises
+    ------
+    InfeasibleError, ValueError, NumericalError
+        As :func:`fimi_opt.solve` does.
 
     Examples
     --------
@@ -109,6 +135,21 @@ def semi_supervised(devices: Devices, constraints: Constraints, task: Task = PAP
 
 def without_diffusion(devices: Devices, constraints: Constraints, task: Task = PAPER_TASK) -> Plan:
     """Plan of FIMI without the diffusion model ("w/o DM" of Fig. 5(e)): a GAN in its place, the plan is the same.
+
+    Parameters
+    ----------
+    devices, constraints, task
+        As for :func:`fimi_opt.solve`.
+
+    Returns
+    -------
+    Plan
+        The certified optimum of (P1), with FIMI's `synthetic_by_class`.
+
+    Raises
+    ------
+    InfeasibleError, ValueError, NumericalError
+        As :func:`fimi_opt.solve` does.
 
     Examples
     --------
@@ -140,7 +181,9 @@ def without_optimal_augmentation(
     Raises
     ------
     ValueError
-        If `kind` is neither; else as :func:`fimi_opt.solve`.
+        If `kind` is neither.
+    InfeasibleError, ValueError, NumericalError
+        As :func:`fimi_opt.solve` does.
 
     Examples
     --------

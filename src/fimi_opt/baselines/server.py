@@ -196,6 +196,8 @@ def server_side(
         If deadline and band leave no plan for the local data; or none for FIMI, of which the amounts are asked.
     ValueError
         If an argument is not what it must be; it names the argument.
+    NumericalError
+        If the limits leave so little room that rounding closes it.
 
     Examples
     --------
@@ -234,6 +236,8 @@ def centralized(
         If there is no plan for FIMI, of which the amounts are asked.
     ValueError
         If an argument is not what it must be; it names the argument.
+    NumericalError
+        If the limits leave so little room that rounding closes it.
 
     Examples
     --------

@@ -42,6 +42,8 @@ def traditional(devices: Devices, constraints: Constraints, task: Task = PAPER_T
         If the devices can't train their local data and upload within deadline and band; it says what would let them.
     ValueError
         If an argument is not what it must be; it names the argument.
+    NumericalError
+        If the limits leave so little room that rounding closes it.
 
     Examples
     --------
@@ -57,6 +59,21 @@ def traditional(devices: Devices, constraints: Constraints, task: Task = PAPER_T
 
 def without_augmentation(devices: Devices, constraints: Constraints, task: Task = PAPER_TASK) -> Plan:
     """Plan of FIMI without data augmentation ("w/o DA" of Fig. 5(e)): that of :func:`traditional`.
+
+    Parameters
+    ----------
+    devices, constraints, task
+        As for :func:`traditional`.
+
+    Returns
+    -------
+    Plan
+        With no synthetic samples; the price of error is 0.
+
+    Raises
+    ------
+    InfeasibleError, ValueError, NumericalError
+        As :func:`traditional` does.
 
     Examples
     --------

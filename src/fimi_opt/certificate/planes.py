@@ -29,7 +29,7 @@ _HALVINGS = 64
 
 
 class Split(NamedTuple):
-    """Where the tangent planes touch: compute time t (s), upload time u (s) and bandwidth b (Hz), each (I,)."""
+    """Where the tangent planes touch: compute time `t` (s), upload time `u` (s), bandwidth `b` (Hz), each (I,)."""
 
     t: Floats
     u: Floats

@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fimi_opt._checks import real, to_array, whole
+from fimi_opt._checks import real, shape_of, to_array, whole
 from fimi_opt.errors import InvalidInputError
 from fimi_opt.types import ArrayEquality
 
@@ -28,6 +28,8 @@ _RAYLEIGH, _SHADOWING, _STRAGGLING, _SLOWDOWN, _DROP_OUT, _LEAVING = range(6)
 _LEAST = 2.0**-54
 # Measured spreads are 3 to 12 dB; far beyond, gains would leave float64.
 _MOST_SHADOWING_DB = 50.0
+# Beyond any run; times and their sums stay inside float64.
+_MOST_SLOWDOWN = 1e100
 
 
 class Draw(NamedTuple):
@@ -68,7 +70,8 @@ class Conditions(ArrayEquality):
     straggling
         Probability that a device is slow in a round, in [0, 1]; one for all, or (I,).
     slowdown
-        By what the training of a slow one takes longer: a number >= 1, or a distribution of such (:data:`Quantiles`).
+        By what the training of a slow one takes longer: a number in [1, 1e100], or a distribution of such
+        (:data:`Quantiles`).
     drop_out
         Probability that a device leaves a round before its update is there, in [0, 1], one for all or (I,); or who
         does, (R, I) booleans, row r - 1 for round r.
@@ -105,8 +108,9 @@ class Conditions(ArrayEquality):
         if self.channel_factors is not None:
             self._set("channel_factors", _factors(self.channel_factors))
         self._set("straggling", _probability("straggling", self.straggling))
-        if not callable(self.slowdown) and not real("slowdown", self.slowdown) >= 1:
-            raise InvalidInputError(f"slowdown must be at least 1, got {self.slowdown!r}")
+        if not callable(self.slowdown) and not 1 <= real("slowdown", self.slowdown) <= _MOST_SLOWDOWN:
+            raise InvalidInputError(f"slowdown must be in [1, {_MOST_SLOWDOWN:g}], got {self.slowdown!r}")
+        shape_of("drop_out", self.drop_out)
         who = np.asarray(self.drop_out)
         self._set("drop_out", _given(who) if who.dtype == np.bool_ else _probability("drop_out", self.drop_out))
         if self.drop_out_at is not None and not 0 <= real("drop_out_at", self.drop_out_at) <= 1:
@@ -147,7 +151,7 @@ class Conditions(ArrayEquality):
         Raises
         ------
         ValueError
-            If `slowdown` is a distribution that gives another shape, or a value that is not finite and at least 1.
+            If `slowdown` is a distribution that gives another shape, or a value outside [1, 1e100].
 
         Examples
         --------
@@ -182,9 +186,9 @@ class Conditions(ArrayEquality):
         if not callable(self.slowdown):
             return np.where(slow, float(self.slowdown), 1.0)
         factors = to_array("slowdown", self.slowdown(source.uniform(_SLOWDOWN)), (source.devices,))
-        bad = ~((factors >= 1) & np.isfinite(factors))
+        bad = ~((factors >= 1) & (factors <= _MOST_SLOWDOWN))
         if bad.any():
-            raise InvalidInputError(f"slowdown must give at least 1 and finite values, got {factors[bad][0]:g}")
+            raise InvalidInputError(f"slowdown must give values in [1, {_MOST_SLOWDOWN:g}], got {factors[bad][0]:g}")
         return np.where(slow, factors, 1.0)
 
     def _set(self, name: str, value: NDArray[np.generic]) -> None:

@@ -44,7 +44,7 @@ def samples_for_error(error: ArrayLike, alpha: float, beta: float, gamma: float)
     Parameters
     ----------
     error
-        Local errors delta, each above ``-gamma``; any shape.
+        Local errors delta, dimensionless, each above ``-gamma``; any shape.
     alpha, beta, gamma
         Parameters of the learning curve.
 

@@ -212,7 +212,7 @@ def _efficiency_at_full_power(k: Floats) -> Floats:
     v = np.where(gap < _NEAR_BRANCH_POINT, 2 * gap + 4 / 3 * gap**2, closed)
     for _ in range(_POLISH_STEPS):
         # ln((e^v - 1) / v) = -ln k is convex and increasing in v with a slope in [1/2, 1]: Newton cannot fail.
-        slope = np.where(v < 1e-5, 0.5 + v / 12, -1 / np.expm1(-v) - 1 / v)
+        slope = np.where(v < 1e-5, 0.5, -1 / np.expm1(-v) - 1 / v)
         v = np.maximum(v - (_log_mean_exponential(v) + np.log(k)) / slope, v / 2)
     return np.asarray(v)
 

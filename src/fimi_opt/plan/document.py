@@ -87,7 +87,7 @@ def to_dict(plan: Plan, classes: Sequence[str] | None = None) -> dict[str, Any]:
         "totals": totals(plan),
         "certificate": certificate(plan),
     }
-    names = _class_names(plan, classes)
+    names = class_names(plan, classes)
     if names:
         out["classes"] = names
     if plan.history:
@@ -252,7 +252,8 @@ def _devices(plan: Plan) -> dict[str, dict[str, Any]]:
     return {text: dict(zip(columns, row, strict=True)) for text, row in zip(texts, rows, strict=True)}
 
 
-def _class_names(plan: Plan, classes: Sequence[str] | None) -> list[str]:
+def class_names(plan: Plan, classes: Sequence[str] | None) -> list[str]:
+    """Names of the classes as text, "0", "1", ... unless given, none without class counts; refuse another number."""
     counts = plan.devices.class_counts
     count = 0 if counts is None else counts.shape[1]
     given = map(str, range(count)) if classes is None else (checked_text("classes", str(name)) for name in classes)

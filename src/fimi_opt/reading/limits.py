@@ -28,7 +28,15 @@ _MOST_WORDS = 200
 
 
 class Limits(NamedTuple):
-    """What a limits file says."""
+    """What a limits file says.
+
+    Attributes
+    ----------
+    constraints
+        The limits.
+    task
+        What is trained; the paper's task where the file has none.
+    """
 
     constraints: Constraints
     task: Task

@@ -25,7 +25,17 @@ _LEAST_WEIGHT, _MOST_WEIGHT = 1e-12, 1e12
 
 
 class Change(NamedTuple):
-    """One limit that gives way: its name in :class:`Constraints`, its value before and after, after / before - 1."""
+    """One limit that gives way.
+
+    Attributes
+    ----------
+    limit
+        Its name in :class:`Constraints`.
+    given, relaxed
+        Its value before and after, in its own unit.
+    relative
+        After / before - 1.
+    """
 
     limit: str
     given: float

@@ -64,6 +64,11 @@ class Uniform:
 class Arithmetic:
     """Evenly spaced from the first device's value to the last one's, as in the paper's Fig. 5(b).
 
+    Parameters
+    ----------
+    first, last
+        The value of the first device and of the last one, in the unit of the quantity.
+
     Raises
     ------
     ValueError
@@ -107,7 +112,23 @@ class DeviceClass(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """Where devices are and how their signals reach the base station; the fields are as for :func:`paper`."""
+    """Where devices are and how their signals reach the base station.
+
+    Attributes
+    ----------
+    radius, least_distance
+        Of the ring in which devices are drawn evenly over its area, m.
+    distance
+        Distances from the base station, m, in place of drawn ones.
+    path_loss_db
+        Intercept and slope a + b log10(distance / km), dB.
+    shadowing_db
+        Standard deviation of log-normal shadowing, dB, >= 0.
+    rayleigh
+        Whether a gain is multiplied by one draw of Rayleigh fading.
+    noise_density_dbm
+        dBm/Hz.
+    """
 
     radius: float = 400.0
     least_distance: float = 10.0

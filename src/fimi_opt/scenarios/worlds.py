@@ -40,7 +40,13 @@ MICROCONTROLLER = DeviceClass("microcontroller", 6e8, Uniform(1.5e-27, 2.3e-27),
 
 
 class Scenario(NamedTuple):
-    """All that `solve` takes: ``fimi_opt.solve(*scenario)``."""
+    """All that `solve` takes: ``fimi_opt.solve(*scenario)``.
+
+    Attributes
+    ----------
+    devices, constraints, task
+        The fleet, its limits, and what is trained.
+    """
 
     devices: Devices
     constraints: Constraints
@@ -106,7 +112,8 @@ def paper(
     learning, cycles_per_sample, local_epochs, update_bits
         The task; :data:`UPDATE_BITS_DECIMAL` is the other reading of "111.7 Mb".
     max_global_error, rounds, max_latency, bandwidth, max_synthetic
-        The limits. The paper does not give D_max: 2000 is ours, and the default fleet stays below it.
+        The limits, as for :class:`fimi_opt.Constraints`. The paper does not give D_max: 2000 is ours, and the default
+        fleet stays below it.
 
     Returns
     -------

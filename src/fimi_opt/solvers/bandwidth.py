@@ -69,6 +69,8 @@ def allocate_bandwidth(
         (`min_bandwidth` says by how much).
     ValueError
         If `upload_time` is not (I,) positive numbers in a computable range.
+    NumericalError
+        If the search for the price ends early, which no known instance makes it do.
 
     Examples
     --------

@@ -32,8 +32,8 @@ def tell_device(app: ClientApp, key: str = "device-id") -> None:
     Raises
     ------
     ValueError
-        If the app has such a query function already. When asked: if the node's config has no text or whole number under
-        `key`; the server logs it and leaves the node out.
+        If `app` is no client app, or has such a query function already; if `key` is no text. When asked: if the node's
+        config has no text or whole number under `key`; the server logs it and leaves the node out.
 
     Examples
     --------
@@ -41,6 +41,10 @@ def tell_device(app: ClientApp, key: str = "device-id") -> None:
     >>> app = ClientApp()
     >>> tell_device(app, key="partition-id")
     """
+    if not isinstance(app, ClientApp):
+        raise InvalidInputError(f"app must be a flwr.clientapp.ClientApp, got {app!r:.80}")
+    if not isinstance(key, str):
+        raise InvalidInputError(f"key must be text, got {key!r:.80}")
 
     @app.query(ACTION)
     def tell(message: Message, context: Context) -> Message:

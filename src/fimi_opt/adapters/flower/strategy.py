@@ -22,6 +22,8 @@ Measure = Callable[[Plan, Metrics], Devices | None]
 
 # A client that trained on a sample more or less than planned did not follow the plan; below that it rounded.
 _ONE_SAMPLE = 1.0
+# No one puts more around a strategy.
+_MOST_WRAPPERS = 100
 
 
 class PlannedStrategy(Strategy):
@@ -35,7 +37,7 @@ class PlannedStrategy(Strategy):
     ----------
     strategy
         What is to train: ``FedAvg(...)``, one of its kind, or any other :class:`flwr.serverapp.strategy.Strategy`.
-        Where it is a wrapper itself, the weight's name is that of the strategy in its ``strategy``.
+        Where it is a wrapper itself, the weight's name is that of the innermost ``strategy``.
     plan
         The plan, of :func:`fimi_opt.solve` or a comparison scheme in which the devices alone train. Their ids, as text,
         name the devices.
@@ -61,7 +63,7 @@ class PlannedStrategy(Strategy):
         If an argument is not what it must be; if `nodes` names a device twice or one that the plan does not have; if
         the strategy waits for more nodes than there are devices, or has its own ``start``, which a wrapper would pass
         by; if `measure` is given for a plan that :func:`fimi_opt.solve` does not make. In training: if `measure`
-        returns other devices.
+        returns other devices, or the same in another order or with other classes.
 
     Examples
     --------
@@ -88,6 +90,12 @@ class PlannedStrategy(Strategy):
             raise InvalidInputError(
                 f"plan must be a fimi_opt.Plan whose devices alone train, got {type(plan).__name__}"
             )
+        if not (nodes is None or isinstance(nodes, Mapping)):
+            raise InvalidInputError(f"nodes must be a mapping of Flower's node ids to device ids, got {nodes!r:.80}")
+        if not (measure is None or callable(measure)):
+            raise InvalidInputError(f"measure must be a function or None, got {measure!r:.80}")
+        if not isinstance(planned_weights, bool):
+            raise InvalidInputError(f"planned_weights must be True or False, got {planned_weights!r}")
         _check_strategy(strategy, len(plan.devices) if nodes is None else len(nodes))
         if measure is not None and plan.scheme != FIMI:
             raise InvalidInputError(
@@ -183,23 +191,45 @@ class PlannedStrategy(Strategy):
         if devices is None:
             return
         plan = self.plan
-        if not isinstance(devices, Devices) or list(devices.ids) != list(plan.devices.ids):
-            raise InvalidInputError(
-                f"measure must return fimi_opt.Devices with the plan's ids or None, got {devices!r}"
-            )
+        now = _checked_devices(devices, plan.devices)
         whole = plan.status is Status.INTEGER
         try:
-            self.plan = solve(devices, plan.constraints, plan.task, method=plan.method, integer=whole, warm_start=plan)
+            anew = solve(now, plan.constraints, plan.task, method=plan.method, integer=whole, warm_start=plan)
         except (InfeasibleError, NumericalError) as error:
             LOGGER.warning("round %d keeps the last plan: %s", server_round, error)
             return
-        self._records = records_of(self.plan, self._classes)
+        self.plan, self._records = anew, records_of(anew, self._classes)
+
+
+def _checked_devices(devices: object, planned: Devices) -> Devices:
+    """Devices as measured, refused where they are not those of the plan, in its order and with its classes."""
+    must = "measure must return fimi_opt.Devices with the plan's"
+    if not isinstance(devices, Devices):
+        raise InvalidInputError(f"{must} ids or None, got {devices!r:.80}")
+    if len(devices) != len(planned):
+        raise InvalidInputError(f"{must} ids, of {len(planned)} devices, got {len(devices)}")
+    for ours, theirs in zip(planned.ids, devices.ids, strict=True):
+        if ours != theirs:
+            raise InvalidInputError(f"{must} ids in their order, got {theirs!r} in the place of {ours!r}")
+    wanted, got = (0 if d.class_counts is None else d.class_counts.shape[1] for d in (planned, devices))
+    if wanted != got:
+        raise InvalidInputError(f"{must} class_counts, of {wanted} classes, got {got}")
+    return devices
 
 
 def _weight_key(strategy: Strategy) -> str:
     """Name of the weight in a reply's metrics: FedAvg's argument, the same in what wraps it."""
-    inner = getattr(strategy, "strategy", strategy)
-    return str(getattr(inner, "weighted_by_key", "num-examples"))
+    return str(getattr(_innermost(strategy), "weighted_by_key", "num-examples"))
+
+
+def _innermost(strategy: Strategy) -> Strategy:
+    """What wrappers are put around."""
+    for _ in range(_MOST_WRAPPERS):
+        inner = getattr(strategy, "strategy", None)
+        if not isinstance(inner, Strategy):
+            break
+        strategy = inner
+    return strategy
 
 
 def _checked_timeout(query_timeout: float) -> float:
@@ -218,7 +248,7 @@ def _check_strategy(strategy: Strategy, count: int) -> None:
             "put that start() into a subclass of PlannedStrategy"
         )
     for name in ("min_available_nodes", "min_train_nodes"):
-        wanted = getattr(getattr(strategy, "strategy", strategy), name, 0)
+        wanted = getattr(_innermost(strategy), name, 0)
         if wanted > count:
             reason = f"{name} of the strategy is {wanted}, but only {count} nodes have a plan: it would wait for ever"
             raise InvalidInputError(reason)
