@@ -244,3 +244,8 @@ def test_a_strategy_that_chooses_other_nodes(plan: fo.Plan, caplog: pytest.LogCa
     stray = Message(RecordDict({"m": MetricRecord({"num-examples": 1})}), dst_node_id=5, message_type="train")
     assert strategy.aggregate_train(2, [Message(stray.content, reply_to=stray)]) == (None, None)
     assert "node 5 replied without a plan: its update is not used" in caplog.text
+
+
+def test_a_strategy_gets_one_plan(plan: fo.Plan) -> None:
+    with pytest.raises(fo.InvalidInputError, match="has a plan already"):
+        PlannedStrategy(PlannedStrategy(fedavg(), plan), plan)

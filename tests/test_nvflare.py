@@ -76,6 +76,11 @@ def test_sites_can_have_arguments_of_their_own(plan: fo.Plan) -> None:
         per_site_config(plan, SITES, train_args=own)
 
 
+def test_a_weight_needs_a_plan() -> None:
+    with pytest.raises(fo.InvalidInputError, match="plan must be what read_plan"):
+        weight({"num_examples": 3.0})  # type: ignore[arg-type]
+
+
 def test_ids_can_be_the_names_of_the_sites(plan: fo.Plan) -> None:
     numbered = fo.solve(fo.Devices([400.0, 900.0], 5e-27, 1.5e9, 1e-10, 0.2), plan.constraints)
     config = per_site_config(numbered)

@@ -209,6 +209,11 @@ def weight(plan: DevicePlan) -> dict[str, float]:
     dict
         ``{"NUM_STEPS_CURRENT_ROUND": D_loc + D_gen}``.
 
+    Raises
+    ------
+    ValueError
+        If `plan` is not what :func:`read_plan` returns.
+
     Examples
     --------
     >>> import fimi_opt as fo
@@ -216,6 +221,8 @@ def weight(plan: DevicePlan) -> dict[str, float]:
     >>> weight(read_plan(per_site_config(plan)["0"]["train_args"].split()))
     {'NUM_STEPS_CURRENT_ROUND': 900.0}
     """
+    if not isinstance(plan, DevicePlan):
+        raise InvalidInputError(f"plan must be what read_plan() returned, got {plan!r:.80}")
     return {NUM_STEPS: plan.num_examples}
 
 

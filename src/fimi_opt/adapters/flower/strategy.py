@@ -242,6 +242,8 @@ def _checked_timeout(query_timeout: float) -> float:
 def _check_strategy(strategy: Strategy, count: int) -> None:
     if not isinstance(strategy, Strategy):
         raise InvalidInputError(f"strategy must be a strategy of flwr.serverapp.strategy, got {strategy!r}")
+    if isinstance(strategy, PlannedStrategy):
+        raise InvalidInputError("strategy has a plan already: give the strategy that it wraps")
     if type(strategy).start is not Strategy.start:
         raise InvalidInputError(
             f"{type(strategy).__name__} has its own start(), which PlannedStrategy would pass by: "
