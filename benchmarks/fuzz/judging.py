@@ -168,7 +168,7 @@ def _planned(problem: Problem, plan: fo.Plan, verdict: Verdict) -> Verdict:
         return verdict.wrong("energy misstated", f"{plan.energy!r} is {found.energy!r}")
     if not gap >= -ROUNDING:
         return verdict.wrong("bound above the energy", f"{gap:.2e}")
-    if verdict.margin < 0:
+    if verdict.margin < -CRITICAL_TOL:
         return verdict.wrong("planned beyond a critical value", f"margin {verdict.margin:.2e}")
     if not gap <= GAP_LIMIT:
         return verdict.wrong("gap above 1e-7", f"{gap:.2e}, rounding makes {facts['rounding']:.2e}")
