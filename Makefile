@@ -9,7 +9,7 @@ ARGS ?=
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
 
-.PHONY: help plan paper plots test test-all test-nvflare lint types bench federated fuzz race testbed mutants test-lowest audit coverage clean clean-cache
+.PHONY: help plan paper plots docs test test-all test-nvflare lint types bench federated fuzz race testbed mutants test-lowest audit coverage clean clean-cache
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -22,6 +22,9 @@ paper: $(VENV)/installed-plot ## the paper's table and figures beside the optimu
 
 plots: $(VENV)/installed-plot ## the pictures of docs/plots.md
 	@$(BIN)/python docs/plots.py
+
+docs: $(VENV)/installed-docs ## the documentation as a site, into build/docs; warnings are errors, the tutorials are run
+	$(BIN)/python -m sphinx -E -W --keep-going -n -b html -d build/doctrees docs build/docs
 
 test: lint types ## lint, check types, run the tests
 	$(BIN)/python -m pytest -m "not release"
@@ -101,6 +104,10 @@ $(VENV)/installed: $(BIN)/python pyproject.toml constraints.txt
 $(VENV)/installed-plot: $(BIN)/python pyproject.toml constraints.txt
 	$(INSTALL) '.[plot,progress]'
 	@touch $(VENV)/installed $@
+
+$(VENV)/installed-docs: $(BIN)/python pyproject.toml constraints.txt
+	$(INSTALL) '.[docs]'
+	@touch $(VENV)/installed $(VENV)/installed-plot $@
 
 $(VENV)/installed-dev: $(BIN)/python pyproject.toml constraints.txt
 	$(INSTALL) '.[dev]'
