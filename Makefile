@@ -24,7 +24,8 @@ plots: $(VENV)/installed-plot ## the pictures of docs/plots.md
 	@$(BIN)/python docs/plots.py
 
 docs: $(VENV)/installed-docs ## the documentation as a site, into build/docs; warnings are errors, the tutorials are run
-	$(BIN)/python -m sphinx -E -W --keep-going -n -b html -d build/doctrees docs build/docs
+	rm -rf build/docs
+	$(BIN)/python -m sphinx -q -W --keep-going -n -b html -d build/docs-doctrees docs build/docs
 
 test: lint types ## lint, check types, run the tests
 	$(BIN)/python -m pytest -m "not release"

@@ -28,7 +28,6 @@ MODULES = (
     "adapters.nvflare",
 )
 
-AS_ANOTHER = ("PR01", "RT01", "InvalidInputError")
 # Complaints that stand, each with its reason: the name, what the complaint begins with, and why.
 EXCEPTIONS: dict[tuple[str, str], str] = {
     ("Plan", "InvalidInputError"): "solve() makes plans; what is refused of a changed one is its arrays' shape",
@@ -36,10 +35,6 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("warm_up", "InvalidInputError"): "it plans fleets of its own, which are valid",
     ("warm_up", "InfeasibleError"): "it plans fleets of its own; that of the one without a plan is caught",
     ("warm_up", "NumericalError"): "it plans fleets of its own, which have room",
-    **{("Plan.to_json", start): "says that parameters and errors are those of to_dict" for start in AS_ANOTHER},
-    **{("adapters.nvflare.num_steps", start): "says that they are those of per_site_config" for start in AS_ANOTHER},
-    ("emulation.Conditions.check", "PR01"): "its errors say what devices and rounds are",
-    ("emulation.Conditions.check", "EX01"): "emulate() calls it",
 }
 
 

@@ -74,6 +74,14 @@ def test_cases_that_campaigns_found(path: Path) -> None:
     assert not verdict.failure, verdict
 
 
+# In both the prices of the better bound are far from those of the search: either can tell what roundings are worth.
+@pytest.mark.parametrize("index", [591, 1295])
+def test_gaps_that_a_better_bound_with_other_prices_leaves(index: int) -> None:
+    verdict = judge_drawn(11, index, 300)
+    assert verdict.outcome == "plan"
+    assert not verdict.failure, verdict
+
+
 # --- What is drawn ----------------------------------------------------------------------------------------------------
 
 

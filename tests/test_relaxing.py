@@ -248,6 +248,17 @@ def test_a_shortage_of_roundings(seed: int, index: int) -> None:
     assert fo.solve(placed.devices, found.constraints, placed.task).status is fo.Status.OPTIMAL
 
 
+# Every device at its most meets the error limit by a rounding, and only the deadline can give way.
+@pytest.mark.filterwarnings("ignore::fimi_opt.ImplausibleInputWarning")
+@pytest.mark.parametrize("index", [192, 452])
+def test_a_rounding_that_only_the_deadline_could_make_up_for(index: int) -> None:
+    problem = draw(11, index, 40).loose
+    short = problem.limited(bandwidth=1e-6 * problem.limits.bandwidth)
+    found = fo.suggest_relaxation(*short, weights={"max_latency": 1.0})
+    assert [change.limit for change in found.changes] == ["max_latency"]
+    assert fo.solve(short.devices, found.constraints, short.task).status is fo.Status.OPTIMAL
+
+
 def test_in_words() -> None:
     problem = tight(fleets.paper_like(4, 1), 0.05, 0.5, 1.0)
     found = fo.suggest_relaxation(*problem, weights={"bandwidth": 1.0, "max_latency": 1.0})

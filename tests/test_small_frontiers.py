@@ -221,7 +221,7 @@ def test_a_search_starts_at_a_result_nearby(monkeypatch: pytest.MonkeyPatch) -> 
     usual, x = usual_price(fleet, shared), plain.x.copy()
     for near, log_price, first in (
         (None, usual, np.zeros(COUNT)),
-        (plain, plain.log_price, x),
+        (plain, plain.log_price + critical._BESIDE, x),
         (plain._replace(log_price=math.inf), usual, np.zeros(COUNT)),
     ):
         starts.clear()

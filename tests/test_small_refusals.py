@@ -7,6 +7,7 @@ from typing import Any
 import fleets
 import numpy as np
 import pytest
+from fuzz.drawing import draw
 from oracles import constants
 
 import fimi_opt as fo
@@ -213,3 +214,16 @@ def test_reasons_and_cures_in_words() -> None:
 def test_where_no_single_change_helps(reached: float, hint: str) -> None:
     message = told("data", FACTS._replace(reached=reached))
     assert re.search(rf"No change of a single limit admits one: .*{hint}", message)
+
+
+@pytest.mark.filterwarnings("ignore::fimi_opt.ImplausibleInputWarning")
+def test_a_deadline_on_a_steep_frontier_is_found_from_a_search_that_was_warm() -> None:
+    loose = draw(77, 12, 60).loose
+    short = loose.limited(max_latency=0.0136745 * loose.limits.max_latency)
+    with pytest.raises(fo.InfeasibleError) as caught:
+        short.solve()
+    least = caught.value.min_latency
+    assert least is not None
+    short.limited(max_latency=least).solve()
+    with pytest.raises(fo.InfeasibleError):
+        short.limited(max_latency=least * (1 - 1e-6)).solve()

@@ -140,7 +140,24 @@ def num_steps(plan: Plan, sites: Mapping[str, str | int] | None = None) -> dict[
     """D_loc + D_gen (samples) of each site: what its ``NUM_STEPS_CURRENT_ROUND`` is to be.
 
     For clients that send no number of steps, of which NVFlare then takes 1, this is the recipe's `aggregation_weights`;
-    NVFlare multiplies the two. Parameters and errors are those of :func:`per_site_config`.
+    NVFlare multiplies the two.
+
+    Parameters
+    ----------
+    plan
+        The plan.
+    sites
+        Device id of each site, by the site's name; None where the ids are the sites' names.
+
+    Returns
+    -------
+    dict
+        Samples of each site, by its name.
+
+    Raises
+    ------
+    ValueError
+        As :func:`per_site_config`.
 
     Examples
     --------

@@ -44,7 +44,7 @@ class Draw(NamedTuple):
     leaves
         Whether it drops out, (I,).
     leaves_at
-        Where it does: the part of its own training and uploading by then, (I,), in [0, 1].
+        When it does, dimensionless: the part of its own training and uploading done by then, (I,), in [0, 1].
     """
 
     gain_factor: Floats
@@ -119,10 +119,21 @@ class Conditions(ArrayEquality):
     def check(self, devices: int, rounds: int) -> None:
         """Refuse what is given for other devices, or for fewer rounds.
 
+        Parameters
+        ----------
+        devices
+            How many the fleet has.
+        rounds
+            How many are to be emulated.
+
         Raises
         ------
         ValueError
             If `channel_factors`, `straggling` or `drop_out` is; it names it and its shape.
+
+        Examples
+        --------
+        >>> Conditions(straggling=[0.1, 0.0, 0.5]).check(devices=3, rounds=10)
         """
         for name in ("channel_factors", "straggling", "drop_out"):
             shape = np.shape(getattr(self, name))

@@ -26,6 +26,9 @@ _ROUNDING = 2.0**-52
 # Where a limit leaves next to no room, critical values are known to less than ADMIT: what is then granted.
 _GRANTED = (1e-9, 1e-8, 1e-7, 5e-7)
 _LOG_TOL = 1e-13
+# Started where limits are met to rounding a search stays, and what that rounding is worth of a steep frontier is then
+# never found: it starts so far beside.
+_BESIDE = 1e-6
 
 
 class Least(NamedTuple):
@@ -146,7 +149,7 @@ def _least(totals: Frontier, x: Floats, log_price: float) -> Least:
 def _traded(fleet: Fleet, shared: Shared, A: float, B: float, near: Least | None) -> Least:
     """The point where errors sum to A (B infinite) or bandwidths to B (A infinite), searched from one near it."""
     if near is not None and math.isfinite(near.log_price):
-        log_price, x = near.log_price, near.x.copy()
+        log_price, x = near.log_price + _BESIDE, near.x.copy()
     else:
         log_price, x = usual_price(fleet, shared), np.zeros(fleet.a.size)
     *totals, log_price, ended = trade(fleet, shared, A, B, log_price, x)

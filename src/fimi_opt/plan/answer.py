@@ -21,6 +21,8 @@ from fimi_opt.types import ArrayEquality, Constraints, Devices, Task
 class Plan(ArrayEquality):
     """A feasible, checked decision for every device, with a bound that proves how good it is.
 
+    What is not among the attributes here follows from them by the model's formulas, and is formed when asked for.
+
     Attributes
     ----------
     synthetic_samples, frequency, bandwidth, power
@@ -39,8 +41,6 @@ class Plan(ArrayEquality):
         How: by default FIMI's.
     history
         Iterations of the cross-entropy search; empty for the exact method.
-
-    Everything else follows from these by the model's formulas and is formed when asked for.
     """
 
     synthetic_samples: Floats
@@ -186,7 +186,22 @@ class Plan(ArrayEquality):
         return to_dict(self, classes)
 
     def to_json(self, classes: Sequence[str] | None = None) -> str:
-        """Plan as JSON text, one line for each device; parameters and errors are those of :meth:`to_dict`.
+        """Plan as JSON text, one line for each device.
+
+        Parameters
+        ----------
+        classes
+            Names of the classes, (C,); by default "0", "1", ...
+
+        Returns
+        -------
+        str
+            What :meth:`to_dict` gives, in JSON.
+
+        Raises
+        ------
+        ValueError
+            As :meth:`to_dict`.
 
         Examples
         --------

@@ -20,7 +20,7 @@ from fimi_opt._kernels.device import Shared
 from fimi_opt._kernels.feasibility import Frontier, least_split
 from fimi_opt._kernels.fleet import Fleet
 from fimi_opt.feasibility import least_bandwidth_for
-from fimi_opt.feasibility.critical import ADMIT, Least, least_error_for, no_time
+from fimi_opt.feasibility.critical import ADMIT, TIGHT, Least, least_error_for, no_time
 from fimi_opt.feasibility.roots import root_above
 from fimi_opt.solvers.instance import Instance
 from fimi_opt.types import Constraints, Task
@@ -121,7 +121,8 @@ def _best_at(
 ) -> Point | None:
     """Least cost of error and band for the deadline in `shared`; None where no free limits admit a plan."""
     narrow = least_error_for(fleet, shared, B)
-    if narrow.error <= A:
+    # A rounding of the error limit is granted where nothing else could give way for it.
+    if narrow.error <= (A * (1 + TIGHT) if learning is None and per_hertz is None else A):
         return Point(A, B, 0.0)
     if learning is not None and narrow.error <= learning.most:
         rise, _ = learning.log_rise(narrow.error)
