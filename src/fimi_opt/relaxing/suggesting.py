@@ -22,6 +22,8 @@ LIMITS = ("bandwidth", "max_latency", "max_global_error", "rounds")
 DEFAULT_WEIGHTS = {"bandwidth": 1.0, "max_latency": 1.0, "max_global_error": 1.0}
 # Weights far beyond any trade between limits, whose products with prices are floats still.
 _LEAST_WEIGHT, _MOST_WEIGHT = 1e-12, 1e12
+# Limits are given 1e-9 on the admitting side: a change of this part is no more than that.
+_A_ROUNDING = 1e-8
 
 
 class Change(NamedTuple):
@@ -130,7 +132,18 @@ def suggest_relaxation(
         needed = _needed_band(devices, relaxed, task)
     if needed is not None:
         raise NumericalError("the limits found do not admit a plan; please report these devices and limits")
-    return _relaxation(constraints, relaxed, free)
+    return _relaxation(constraints, _without_needless(devices, constraints, relaxed, task), free)
+
+
+def _without_needless(devices: Devices, constraints: Constraints, relaxed: Constraints, task: Task) -> Constraints:
+    """The relaxed limits, those that changed by a rounding given back where the others alone admit a plan."""
+    for limit in LIMITS:
+        given, new = getattr(constraints, limit), getattr(relaxed, limit)
+        if new != given and abs(new / given - 1) <= _A_ROUNDING:
+            without = replace(relaxed, **{limit: given})
+            if _needed_band(devices, without, task) is None:
+                relaxed = without
+    return relaxed
 
 
 def _needed_band(devices: Devices, constraints: Constraints, task: Task) -> float | None:
