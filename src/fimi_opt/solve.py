@@ -75,8 +75,8 @@ def solve(
     Plan
         A feasible plan with its energy, a lower bound that no plan goes below, and the prices of the limits. Limits are
         kept to rounding; where 1e-13 of them is worth more than the gap may be, next to infeasibility, to 3e-12 of
-        themselves (:func:`verify` says how far). Where the gap stays above `tol`, as it may for barely feasible fleets of
-        more than 20,000 devices, the status is feasible and says so.
+        themselves (:func:`verify` says how far). Where the gap stays above `tol`, as it may for barely feasible fleets
+        of more than 20,000 devices, the status is feasible and says so.
 
     Raises
     ------
