@@ -25,10 +25,10 @@ plots: $(VENV)/installed-plot ## the pictures of docs/plots.md
 
 docs: $(VENV)/installed-docs ## the documentation as a site, into build/docs; warnings are errors, the tutorials are run
 	rm -rf build/docs
-	$(BIN)/python -m sphinx -q -W --keep-going -n -b html -d build/docs-doctrees docs build/docs
+	$(BIN)/python -m sphinx -q -E -W --keep-going -n -b html -d build/docs-doctrees docs build/docs
 
 test: lint types ## lint, check types, run the tests
-	$(BIN)/python -m pytest -m "not release"
+	$(BIN)/python -m pytest -m "not release" --numprocesses auto --maxprocesses 4 --dist loadfile
 
 test-all: lint types ## the same and the tests that compile everything anew or need the machine (root for some), before a release
 	$(INSTALL) '.[release]'

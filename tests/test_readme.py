@@ -67,3 +67,21 @@ def test_its_figures_are_those_of_the_benchmarks() -> None:
         assert f"{ratio} times as long" in README
         [row] = re.findall(rf"^\| IPOPT[^|]*\| {size} \|.*", page, re.MULTILINE)
         assert f"{float(row.split('|')[5].replace(',', '')):.0f}" == ratio
+
+
+def test_its_figures_are_those_of_the_campaign() -> None:
+    page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    [count] = re.findall(r"^Seed \d+, ([\d,]+) instances", page, re.MULTILINE)
+    [share] = re.findall(r"certified to a gap of 1e-9: ([\d.]+) %", page)
+    [worst] = re.findall(r"The largest gap is ([-\de.+]+),", page)
+    text = " ".join(README.split())
+    assert f"Of {count} random instances" in text
+    [(said_share, said_worst)] = re.findall(r"([\d.]+) % of those .*? certified to 1e-9 and all to ([-\de.]+);", text)
+    assert float(said_share) <= float(share)
+    assert float(worst) <= float(said_worst)
+
+
+def test_its_figures_are_those_of_the_training() -> None:
+    page = (ROOT / "docs" / "federated.md").read_text(encoding="utf-8")
+    [lead] = re.findall(r"scarce: FIMI less TFL, equal steps: \+([\d.]+ ± [\d.]+) points", page)
+    assert f"worth {lead} points" in " ".join(README.split())
