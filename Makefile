@@ -23,9 +23,10 @@ paper: $(VENV)/installed-plot ## the paper's table and figures beside the optimu
 plots: $(VENV)/installed-plot ## the pictures of docs/plots.md
 	@$(BIN)/python docs/plots.py
 
-docs: $(VENV)/installed-docs ## the documentation as a site, into build/docs; warnings are errors, the tutorials are run
+docs: $(VENV)/installed-dev $(VENV)/installed-docs ## the documentation as a site, into build/docs; warnings are errors, tutorials and examples run
 	rm -rf build/docs
 	$(BIN)/python -m sphinx -q -E -W --keep-going -n -b html -d build/docs-doctrees docs build/docs
+	$(BIN)/python -m pytest -q src tests/test_docs.py tests/test_site.py
 
 test: lint types ## lint, check types, run the tests
 	$(BIN)/python -m pytest -m "not release" --numprocesses auto --maxprocesses 4 --dist loadfile
