@@ -32,6 +32,7 @@ def summary(rows: Sequence[dict[str, Any]], peers: Sequence[dict[str, Any]], see
         "placed": _placed(rows),
         "sizes": {"least": min(row["devices"] for row in rows), "greatest": max(row["devices"] for row in rows)},
         "peers": _peers(peers),
+        "peers_asked": len(peers),
     }
 
 
@@ -136,6 +137,7 @@ def page(figures: dict[str, Any]) -> str:
         corner_table=_corner_table(figures["corners"], total),
         margin_table=_margin_table(figures["placed"]),
         peer_table=_peer_table(figures["peers"]),
+        peers=f"{figures['peers_asked']:,}",
     )
 
 
