@@ -10,7 +10,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
-from paper.rows import Settings
+from paper.rows import Settings, whole_lines
 
 # One thread a process: they are as many as cores, and sums do not depend on how many threads there were.
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
@@ -33,8 +33,7 @@ class Rows:
         self._path, self._stamp = path, stamp
         self._rows: dict[str, dict[str, Any]] = {}
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists():
-            self._read()
+        self._read()
 
     def find(self, name: str, settings: Settings) -> dict[str, Any] | None:
         """Return a part's row of these settings, if there is one."""
@@ -61,12 +60,8 @@ class Rows:
         self._rows[key] = json.loads(line)[2]
 
     def _read(self) -> None:
-        """Take over whole lines with this stamp; cut off what an interruption left of another."""
-        content = self._path.read_bytes()
-        whole = content[: content.rfind(b"\n") + 1]
-        if len(whole) < len(content):
-            self._path.write_bytes(whole)
-        for text in whole.decode("utf-8").splitlines():
+        """Take over the lines with this stamp."""
+        for text in whole_lines(self._path):
             stamp, key, row = json.loads(text)
             if stamp == self._stamp:
                 self._rows[key] = row

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import fleets
-from paper.rows import stamp_of
+from paper.rows import stamp_of, whole_lines
 
 import fimi_opt as fo
 
@@ -48,12 +48,4 @@ class Rows:
         self.by_index[index] = kept
 
     def _read(self) -> Iterator[dict[str, Any]]:
-        """Whole lines; what an interruption left of another is cut off."""
-        if not self.path.exists():
-            return
-        content = self.path.read_bytes()
-        whole = content[: content.rfind(b"\n") + 1]
-        if len(whole) < len(content):
-            self.path.write_bytes(whole)
-        for line in whole.decode("utf-8").splitlines():
-            yield json.loads(line)
+        return map(json.loads, whole_lines(self.path))

@@ -26,6 +26,17 @@ RowT = TypeVar("RowT", bound=Record)
 Watch: TypeAlias = Callable[[Sequence[Settings], str], Iterable[Settings]]
 
 
+def whole_lines(path: Path) -> list[str]:
+    """Lines of a file that is appended to, none where it is missing; what an interruption left of one is cut off."""
+    if not path.exists():
+        return []
+    content = path.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    if len(whole) < len(content):
+        path.write_bytes(whole)
+    return whole.decode("utf-8").splitlines()
+
+
 class Store:
     """A JSON-lines file that rows are appended to as they are finished.
 
@@ -55,14 +66,8 @@ class Store:
         return row
 
     def _read(self) -> None:
-        """Take over whole lines with this stamp; cut off what an interruption left of another."""
-        if not self._path.exists():
-            return
-        content = self._path.read_bytes()
-        whole = content[: content.rfind(b"\n") + 1]
-        if len(whole) < len(content):
-            self._path.write_bytes(whole)
-        for text in whole.decode("utf-8").splitlines():
+        """Take over the lines with this stamp."""
+        for text in whole_lines(self._path):
             stamp, key, line = json.loads(text)
             if stamp == self._stamp:
                 self._lines[key] = line

@@ -36,7 +36,7 @@ _DRAWN_IN = (0.0, 4e-15, 4e-14, 4e-13, 4e-12)
 # Where rounding alone put the split outside the error limit, a part like this of the way to the most data is enough.
 _FIRST_PART = 2.0**-50
 # Part of the limit by which a plan may miss it where rounding a large fleet's sums closes what room the limits leave;
-# plans are checked to 1e-9.
+# plans are checked to 3e-12.
 _NO_ROOM = 1e-12
 # How near to the upload time of full power a device is at it.
 _AT_FULL_POWER = 1e-9

@@ -17,7 +17,7 @@ from fimi_opt.models import rate
 Floats = NDArray[np.float64]
 
 # Limits that are missed by no more than this are met: computing a limit from the plan that just meets it (every device
-# at D_max, say) leaves roundings of this size. Plans are checked to 1e-9.
+# at D_max, say) leaves roundings of this size. Plans are checked to 3e-12.
 TIGHT = 1e-14
 # Critical values are given this much on the admitting side, so that solving again with one of them has a plan to find.
 ADMIT = 1e-9

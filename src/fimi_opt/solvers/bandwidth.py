@@ -17,7 +17,7 @@ from fimi_opt.types import Constraints, Devices, Task, check_instance
 Floats = NDArray[np.float64]
 
 
-# Roundings of the least bandwidths' sum against the band; plans are checked to 1e-9.
+# Roundings of the least bandwidths' sum against the band; plans are checked to 3e-12.
 _ROUNDING = 1e-12
 _TIME_ROUNDING = 4 * 2.0**-52
 # A critical value is given this much on the admitting side.

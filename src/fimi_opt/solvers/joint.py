@@ -36,7 +36,7 @@ _DRAWN_IN = (0.0, 4e-15, 4e-14, 4e-13, 4e-12)
 # Where rounding alone put the split outside, a part like this brings it back.
 _FIRST_PART = 2.0**-50
 # Parts of a limit by which a plan may miss it before its split gives way: sums of rounded numbers, such as those of a
-# fleet at its caps, do by the first, and by the second where the searched prices are huge. Plans are checked to 1e-9.
+# fleet at its caps, do by the first, and by the second where the searched prices are huge. Plans are checked to 3e-12.
 _GRANTED = (16 * 2.0**-52, 1e-13)
 # The same where the limits admit a single point.
 _NO_ROOM = 1e-12
