@@ -63,6 +63,8 @@ problems = [paper(1), fleets.tightened(fleets.paper_like(6, 0), 1e-9), *(fleets.
 problems += [fleets.degenerate(name, count, 11) for name in fleets.DEGENERATE for count in (1, 7)]
 for problem in problems: attempt(problem)
 attempt(paper(1, devices=40_000, bandwidth=4e10))
+attempt(paper(1, devices=40_000, bandwidth=4e8))
+attempt(paper(1, devices=10_000, bandwidth=1e9))
 attempt(paper(2), method="cross-entropy", search=fo.CrossEntropy(100, 10, 3))
 # Integers, other types and layouts, arrays that can be written and that cannot.
 task = fo.Task(fo.PAPER_TASK.learning, 5_000_000, 1, 110_000_000)
@@ -91,7 +93,8 @@ for key, kernel in kernels().items():
 
 @pytest.mark.slow
 def test_after_warm_up_nothing_is_compiled_or_loaded() -> None:
-    assert run(WARM) == []
+    for _ in range(2):  # the second time from a cache that holds all
+        assert run(WARM) == []
 
 
 @pytest.mark.release

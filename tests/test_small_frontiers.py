@@ -13,10 +13,10 @@ from scipy import optimize
 
 import fimi_opt as fo
 from fimi_opt._kernels.device import split_times
-from fimi_opt._kernels.feasibility import Frontier, full_power, least_split, times_of, trade, usual_price
+from fimi_opt._kernels.feasibility import Frontier, full_power, times_of, usual_price
 from fimi_opt._kernels.fleet import device_of
-from fimi_opt._kernels.search import DONE
 from fimi_opt.feasibility import critical, diagnosis
+from fimi_opt.feasibility.frontier import least_split, trade
 from fimi_opt.solvers.instance import Instance, make_instance
 
 SAME, STEP, SLOPE_TOL = 1e-12, 1e-5, 1e-6
@@ -29,7 +29,7 @@ def instance_of(problem: Problem) -> tuple[Instance, Constants]:
 
 def frontier(instance: Instance, log_price: float) -> tuple[Frontier, Any]:
     x = np.zeros(instance.fleet.a.size)
-    return Frontier(*least_split(instance.fleet, instance.shared, log_price, x)), x
+    return least_split(instance.fleet, instance.shared, log_price, x), x
 
 
 def at(instance: Instance) -> critical.Least:
@@ -121,16 +121,16 @@ def test_a_trade_meets_its_limit_and_its_price_is_the_slope(part: float) -> None
     A, usual = least.e + part * (most.e - least.e), usual_price(fleet, shared)
     assert usual == pytest.approx(math.log(shared.s * COUNT / shared.T / shared.alpha), rel=SAME)
     x = np.zeros(COUNT)
-    e, b, *_, log_price, ended = trade(fleet, shared, A, math.inf, usual, x)
-    assert ended == DONE
+    (e, b, *_), log_price, found = trade(fleet, shared, A, math.inf, usual, x)
+    assert found
     assert e == pytest.approx(A, rel=1e-13)
     again = np.zeros(COUNT)
-    other_e, other_b, *_, other_price, ended = trade(fleet, shared, math.inf, b, usual, again)
-    assert ended == DONE
+    (other_e, other_b, *_), other_price, found = trade(fleet, shared, math.inf, b, usual, again)
+    assert found
     assert (other_e, other_b, other_price) == pytest.approx((e, b, log_price), rel=1e-9)
     assert again == pytest.approx(x, rel=1e-7, abs=1e-7)
     h = 1e-5 * A
-    near = [trade(fleet, shared, A + d, math.inf, usual, np.zeros(COUNT))[1] for d in (h, -h)]
+    near = [trade(fleet, shared, A + d, math.inf, usual, np.zeros(COUNT))[0].b for d in (h, -h)]
     assert math.exp(log_price) == pytest.approx(-(near[0] - near[1]) / (2 * h), rel=1e-6)
 
 
@@ -213,9 +213,9 @@ def test_a_search_starts_at_a_result_nearby(monkeypatch: pytest.MonkeyPatch) -> 
     fleet, shared, (A, _), _ = instance
     plain, starts = critical.least_bandwidth_for(fleet, shared, A), []
 
-    def kept(fleet: Any, shared: Any, A: float, B: float, log_price: float, x: Any) -> Any:
+    def kept(fleet: Any, shared: Any, A: float, B: float, log_price: float, x: Any, workers: int) -> Any:
         starts.append((log_price, x.copy()))
-        return trade(fleet, shared, A, B, log_price, x)
+        return trade(fleet, shared, A, B, log_price, x, workers)
 
     monkeypatch.setattr(critical, "trade", kept)
     usual, x = usual_price(fleet, shared), plain.x.copy()

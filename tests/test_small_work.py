@@ -68,7 +68,10 @@ def test_evaluations_of_a_trade(kind: Any, most: int, monkeypatch: pytest.Monkey
     calls, counts = counted(monkeypatch, feasibility, "least_split"), []
     for seed in range(4):
         fleet, shared, *_ = instance_of(kind, 80 + seed)
-        ends = [feasibility.least_split(fleet, shared, price, np.zeros(COUNT))[0] for price in (-math.inf, math.inf)]
+        ends = [
+            feasibility.least_split(fleet, shared, price, np.zeros(COUNT), 0, COUNT)[0]
+            for price in (-math.inf, math.inf)
+        ]
         calls.clear()
         first = feasibility.usual_price(fleet, shared)
         in_python(feasibility.trade)(fleet, shared, 0.5 * (ends[0] + ends[1]), math.inf, first, np.zeros(COUNT))

@@ -18,8 +18,8 @@ PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 def test_the_jobs_are_what_they_are_called() -> None:
     kinds = [type(found(job)) for job in JOBS]
     assert kinds[:3] == [fo.Plan] * 3
-    assert kinds[3:6] == [fo.InfeasibleError, fo.InvalidInputError, fo.Plan]
-    assert kinds[6:] == [fo.NumericalError, fo.Plan, fo.Plan]
+    assert kinds[3:7] == [fo.InfeasibleError, fo.InfeasibleError, fo.InvalidInputError, fo.Plan]
+    assert kinds[7:] == [fo.NumericalError, fo.Plan, fo.Plan]
     assert len({do(job) for job in JOBS}) == len(JOBS) - 1  # "many" ends with the fleet of 40,000
     assert do("many") == do("40000")
 

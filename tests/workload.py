@@ -14,7 +14,16 @@ BAND_EACH = 1e6  # Hz a device
 # One block of steps, several, and one that ordinary threads share out.
 SIZES = (20, 1000, 40_000)
 SEARCH = fo.CrossEntropy(samples=200, elite=20, iterations=5)
-JOBS = (*map(str, SIZES), "infeasible", "invalid", "search", "search without luck", "integer", "many")
+JOBS = (
+    *map(str, SIZES),
+    "infeasible",
+    "infeasible large",
+    "invalid",
+    "search",
+    "search without luck",
+    "integer",
+    "many",
+)
 
 
 @functools.cache
@@ -66,6 +75,8 @@ def found(job: str) -> fo.Plan | fo.FimiError:
     try:
         if job == "infeasible":
             return fo.solve(*narrow(20))
+        if job == "infeasible large":
+            return fo.solve(*narrow(40_000))
         if job == "invalid":
             return fo.solve(devices, limits, task, tol=-1.0)
         if job == "search":

@@ -4,6 +4,9 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fimi_opt._checks import whole
 
 
@@ -40,3 +43,16 @@ def run_blocks(run: Callable[[int, int], None], count: int, block: int, workers:
         except BaseException:  # an interrupt above all: what no thread has begun is not waited for
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def rows_of_blocks(
+    kernel: Callable[[int, int], tuple[float, ...]], count: int, block: int, width: int, workers: int
+) -> NDArray[np.float64]:
+    """What ``kernel(first, stop)`` returns for every block, `width` numbers, as rows in the blocks' order."""
+    rows = np.empty((-(-count // block), width))
+
+    def run(first: int, stop: int) -> None:
+        rows[first // block] = kernel(first, stop)
+
+    run_blocks(run, count, block, workers)
+    return rows

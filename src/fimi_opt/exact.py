@@ -168,7 +168,7 @@ def _exact(
     instance = form_instance(problem, threads)
     found = solve_joint(instance)
     if found is None:
-        found = solve_joint(*check(devices, constraints, task, instance))
+        found = solve_joint(*check(devices, constraints, task, instance, threads))
     if found is None:
         raise NumericalError("the search ended without a plan; please report these devices and limits")
     return found, _judge(devices, constraints, task, found, threads)

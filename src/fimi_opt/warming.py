@@ -1,11 +1,16 @@
 """warm_up(): every kernel compiled or loaded before the first request, by planning tiny fleets of every kind."""
 
+import math
 from dataclasses import replace
 
+import numpy as np
+
+from fimi_opt._kernels.feasibility import usual_price
 from fimi_opt.categories import allocate_categories
 from fimi_opt.certificate import lower_bound
 from fimi_opt.errors import InfeasibleError
 from fimi_opt.feasibility import check
+from fimi_opt.feasibility.frontier import trade_in_blocks
 from fimi_opt.solve import solve
 from fimi_opt.solvers.bandwidth import allocate_bandwidth
 from fimi_opt.solvers.cross_entropy import CrossEntropy
@@ -41,6 +46,8 @@ def warm_up() -> None:
     instance = form_instance(problem)
     solve_joint(instance)
     solve_joint(*check(devices, limits, PAPER_TASK, instance))
+    fleet, shared, supply, _ = instance
+    trade_in_blocks(fleet, shared, supply.A, math.inf, usual_price(fleet, shared), np.zeros(len(devices)), 1)
     try:
         solve(devices, replace(limits, bandwidth=_TOO_NARROW * limits.bandwidth))
     except InfeasibleError:

@@ -94,11 +94,13 @@ def _least(dev: Device, shared: Shared, log_price: float, lo: float, hi: float, 
 
 
 @kernel
-def least_split(fleet: Fleet, shared: Shared, log_price: float, x: Floats) -> tuple[float, float, float, float, float]:
-    """Fill `x` with the splits for ln lambda (-inf: least bandwidth whatever the error; inf: least error); totals."""
+def least_split(
+    fleet: Fleet, shared: Shared, log_price: float, x: Floats, first: int, stop: int
+) -> tuple[float, float, float, float, float]:
+    """Fill x[first:stop] for ln lambda (-inf: least bandwidth whatever the error; inf: least error); their totals."""
     e = b = e_p = b_p = b_T = 0.0
     alpha, beta = shared.alpha, shared.beta
-    for i in range(fleet.a.size):
+    for i in range(first, stop):
         dev = device_of(fleet, i)
         whole = room(dev, shared.T)
         lo = hi = shortest_split(dev, shared.T)
@@ -133,6 +135,14 @@ def usual_price(fleet: Fleet, shared: Shared) -> float:
 
 
 @kernel
+def towards(state: Floats, totals: Frontier, A: float, B: float) -> int:
+    """Take one step of the search for ln lambda: to where errors sum to A (B infinite) or bandwidths to B."""
+    if math.inf == B:
+        return advance(state, Sums(0.0, math.log(totals.e / A), 0.0, 0.0, 0.0, totals.e_p / totals.e))
+    return advance(state, Sums(0.0, math.log(B / totals.b), 0.0, 0.0, 0.0, -totals.b_p / totals.b))
+
+
+@kernel
 def trade(
     fleet: Fleet, shared: Shared, A: float, B: float, log_price: float, x: Floats
 ) -> tuple[float, float, float, float, float, float, int]:
@@ -143,12 +153,8 @@ def trade(
     state = start(0.0, log_price, ONE)
     while True:  # bounded: the search counts its evaluations
         log_price = state[P2]
-        totals = Frontier(*least_split(fleet, shared, log_price, x))
-        if math.inf == B:
-            sums = Sums(0.0, math.log(totals.e / A), 0.0, 0.0, 0.0, totals.e_p / totals.e)
-        else:
-            sums = Sums(0.0, math.log(B / totals.b), 0.0, 0.0, 0.0, -totals.b_p / totals.b)
-        mode = advance(state, sums)
+        totals = Frontier(*least_split(fleet, shared, log_price, x, 0, x.size))
+        mode = towards(state, totals, A, B)
         if mode in (DONE, FAILED):
             return totals.e, totals.b, totals.e_p, totals.b_p, totals.b_T, log_price, mode
 

@@ -13,6 +13,7 @@ every price; good ones only make it tight. What rounding can have added is taken
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -20,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fimi_opt._checks import real, to_array
-from fimi_opt._threads import run_blocks
+from fimi_opt._threads import rows_of_blocks
 from fimi_opt.certificate.lanes import Fleet, bound_block, judge_block
 from fimi_opt.certificate.planes import Limits, Split
 from fimi_opt.errors import InvalidInputError
@@ -121,12 +122,8 @@ def judge(
     if count <= BLOCK:
         energy, errors, band, worst, least, terms = judge_block(*problem, decision, split, 0, count)
     else:
-        parts = np.empty((-(-count // BLOCK), 6))
-
-        def run(first: int, stop: int) -> None:
-            parts[first // BLOCK] = judge_block(*problem, decision, split, first, stop)
-
-        run_blocks(run, count, BLOCK, workers)
+        one_block = functools.partial(judge_block, *problem, decision, split)
+        parts = rows_of_blocks(one_block, count, BLOCK, 6, workers)
         energy, errors, band, _, least, terms = (math.fsum(column) for column in parts.T)
         worst = float(parts[:, 3].max())
     limits = problem[3]

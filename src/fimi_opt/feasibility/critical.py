@@ -7,12 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fimi_opt._kernels.device import Shared
-from fimi_opt._kernels.feasibility import Frontier, least_split, trade, usual_price
+from fimi_opt._kernels.feasibility import Frontier, usual_price
 from fimi_opt._kernels.fleet import LEAST_SYNTHETIC, Fleet
-from fimi_opt._kernels.search import DONE
 from fimi_opt.errors import NumericalError
+from fimi_opt.feasibility.frontier import least_split, sampled, trade
 from fimi_opt.feasibility.roots import root_above
 from fimi_opt.models import rate
+from fimi_opt.solvers.large import LARGE
 
 Floats = NDArray[np.float64]
 
@@ -54,7 +55,7 @@ class Least(NamedTuple):
     log_price: float
 
 
-def least_bandwidth_for(fleet: Fleet, shared: Shared, A: float, near: Least | None = None) -> Least:
+def least_bandwidth_for(fleet: Fleet, shared: Shared, A: float, near: Least | None = None, workers: int = 1) -> Least:
     """Least total bandwidth with which every device meets the deadline and errors sum to at most A.
 
     A result for other limits, `near`, is where the search starts.
@@ -62,56 +63,85 @@ def least_bandwidth_for(fleet: Fleet, shared: Shared, A: float, near: Least | No
     x = np.zeros(fleet.a.size)
     if not every_device_open(fleet, shared):
         return Least(math.inf, math.inf, x, math.inf, math.inf)
-    totals = Frontier(*least_split(fleet, shared, -math.inf, x))
+    totals = least_split(fleet, shared, -math.inf, x, workers)
     if totals.e <= A:
         return _least(totals, x, -math.inf)
-    most = Frontier(*least_split(fleet, shared, math.inf, x))
+    most = least_split(fleet, shared, math.inf, x, workers)
     if most.e > A * (1 + TIGHT):
         return Least(most.e, math.inf, x, math.inf, math.inf)
     if most.e >= A * (1 - TIGHT) and math.isfinite(most.b):
         return _least(most, x, math.inf)
-    return _traded(fleet, shared, A, math.inf, near)
+    return _traded(fleet, shared, A, math.inf, near, workers)
 
 
-def least_error_for(fleet: Fleet, shared: Shared, B: float, near: Least | None = None) -> Least:
+def least_error_for(fleet: Fleet, shared: Shared, B: float, near: Least | None = None, workers: int = 1) -> Least:
     """Least sum of alpha D^-beta that the band B and the deadline leave; inf where not even the local data fits.
 
     A result for other limits, `near`, is where the search starts.
     """
     x = np.zeros(fleet.a.size)
-    if not every_device_open(fleet, shared) or Frontier(*least_split(fleet, shared, -math.inf, x)).b > B:
+    if not every_device_open(fleet, shared) or least_split(fleet, shared, -math.inf, x, workers).b > B:
         return Least(math.inf, math.inf, x, math.inf, -math.inf)
-    most = Frontier(*least_split(fleet, shared, math.inf, x))
-    return _least(most, x, math.inf) if most.b <= B else _traded(fleet, shared, math.inf, B, near)
+    most = least_split(fleet, shared, math.inf, x, workers)
+    return _least(most, x, math.inf) if most.b <= B else _traded(fleet, shared, math.inf, B, near, workers)
 
 
-def least_latency_for(fleet: Fleet, shared: Shared, A: float, B: float, near: Least) -> float | None:
+def least_latency_for(fleet: Fleet, shared: Shared, A: float, B: float, near: Least, workers: int = 1) -> float | None:
     """Least deadline (s) with which the band B is enough, on the admitting side; None where no deadline is.
 
-    The least bandwidth falls with T: a bracketed Newton search in ln(T - T_0), whose slope is the multiplier's. `near`:
-    the least bandwidth at the present deadline.
+    `near`: the least bandwidth at the present deadline.
     """
     if error_at_most(fleet, shared) > A * (1 + TIGHT):
         return None
-    # Towards T_0, with which no band at all is enough, the least bandwidth grows like 1 / (T - T_0).
-    T_0 = no_time(fleet)
-    shortest = float(np.max(shortest_times(fleet, shared, B)))
-
-    def excess(T: float) -> tuple[float, float]:
-        nonlocal near
-        near = least = least_bandwidth_for(fleet, shared._replace(T=T), A, near)
-        slope = -(T - T_0) * least.per_second / least.bandwidth
-        return math.log(least.bandwidth / B), slope
+    first = float(np.max(shortest_times(fleet, shared, B)))
+    if fleet.a.size >= LARGE:
+        first, near = _sampled_latency(fleet, shared, A, B, near, first)
+    root, near = _enough_band(fleet, shared, A, B, near, first, workers)
 
     def admits(T: float) -> bool:
-        least = least_bandwidth_for(fleet, shared._replace(T=T), A, near)
+        least = least_bandwidth_for(fleet, shared._replace(T=T), A, near, workers)
         return least.bandwidth + _rounding_of(least, A) <= B
 
-    root = root_above(T_0, max(shortest, T_0 + _ROUNDING * T_0), excess, "the least deadline")
     return next((root * (1 + part) for part in _GRANTED if admits(root * (1 + part))), root * (1 + _GRANTED[-1]))
 
 
-def least_synthetic_for(fleet: Fleet, shared: Shared, A: float, B: float, near: Least) -> float | None:
+def _enough_band(
+    fleet: Fleet, shared: Shared, A: float, B: float, near: Least, first: float, workers: int
+) -> tuple[float, Least]:
+    """The deadline (s) at which the least bandwidth is B, and that least bandwidth; the search starts at `first`.
+
+    The least bandwidth falls with T: a bracketed Newton search in ln(T - T_0), whose slope is the multiplier's.
+    """
+    # Towards T_0, with which no band at all is enough, the least bandwidth grows like 1 / (T - T_0).
+    T_0 = no_time(fleet)
+
+    def excess(T: float) -> tuple[float, float]:
+        nonlocal near
+        near = least = least_bandwidth_for(fleet, shared._replace(T=T), A, near, workers)
+        slope = -(T - T_0) * least.per_second / least.bandwidth
+        return math.log(least.bandwidth / B), slope
+
+    return root_above(T_0, max(first, T_0 + _ROUNDING * T_0), excess, "the least deadline"), near
+
+
+def _sampled_latency(
+    fleet: Fleet, shared: Shared, A: float, B: float, near: Least, first: float
+) -> tuple[float, Least]:
+    """Where the search of a large fleet starts: at the least deadline, and the price there, of a sample of it."""
+    few, share = sampled(fleet)
+    A, B = A * share, B * share
+    if error_at_most(few, shared) > A:
+        return first, near
+    try:
+        root, least = _enough_band(few, shared, A, B, least_bandwidth_for(few, shared, A), first, 1)
+    except NumericalError:
+        return first, near
+    return max(first, root), near._replace(log_price=least.log_price)
+
+
+def least_synthetic_for(
+    fleet: Fleet, shared: Shared, A: float, B: float, near: Least, workers: int = 1
+) -> float | None:
     """Least amount (samples) that every device must be allowed to add, at least; None where no amount is enough.
 
     The least error that the band leaves falls with the amount, and stays as it is from where time ends it. `near`: the
@@ -122,7 +152,7 @@ def least_synthetic_for(fleet: Fleet, shared: Shared, A: float, B: float, near: 
         D_hi = np.maximum(fleet.D_hi, fleet.D_lo + amount)
         more = fleet._replace(D_hi=D_hi, log_D_hi=np.log(D_hi))
         nonlocal near
-        near = least_error_for(more, shared, B, near)
+        near = least_error_for(more, shared, B, near, workers)
         return math.log(near.error / A)
 
     reach = float(np.max(fleet.F * (shared.T - fleet.h / fleet.P) - fleet.D_lo))
@@ -146,16 +176,27 @@ def _least(totals: Frontier, x: Floats, log_price: float) -> Least:
     return Least(totals.e, totals.b, x, totals.b_T, log_price)
 
 
-def _traded(fleet: Fleet, shared: Shared, A: float, B: float, near: Least | None) -> Least:
+def _traded(fleet: Fleet, shared: Shared, A: float, B: float, near: Least | None, workers: int) -> Least:
     """The point where errors sum to A (B infinite) or bandwidths to B (A infinite), searched from one near it."""
     if near is not None and math.isfinite(near.log_price):
         log_price, x = near.log_price + _BESIDE, near.x.copy()
     else:
-        log_price, x = usual_price(fleet, shared), np.zeros(fleet.a.size)
-    *totals, log_price, ended = trade(fleet, shared, A, B, log_price, x)
-    if ended != DONE:
+        log_price, x = _usual_price(fleet, shared, A, B), np.zeros(fleet.a.size)
+    totals, log_price, found = trade(fleet, shared, A, B, log_price, x, workers)
+    if not found:
         raise NumericalError("the search along the frontier of error and band did not end; please report this instance")
-    return _least(Frontier(*totals), x, log_price)
+    return _least(totals, x, log_price)
+
+
+def _usual_price(fleet: Fleet, shared: Shared, A: float, B: float) -> float:
+    """Where a search for ln lambda starts: of a large fleet, at a sample's."""
+    if fleet.a.size >= LARGE:
+        few, share = sampled(fleet)
+        first = usual_price(few, shared)
+        _, log_price, found = trade(few, shared, A * share, B * share, first, np.zeros(few.a.size))
+        if found:
+            return log_price
+    return usual_price(fleet, shared)
 
 
 def error_at_most(fleet: Fleet, shared: Shared) -> float:

@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fimi_opt._checks import RANGES, admitted
-from fimi_opt._kernels.feasibility import Frontier, least_split, times_of, trade, usual_price
+from fimi_opt._kernels.feasibility import times_of, usual_price
 from fimi_opt._kernels.fleet import Answer, Fleet
-from fimi_opt._kernels.search import DONE
 from fimi_opt.errors import DeviceNeed, InfeasibleError, NumericalError
 from fimi_opt.feasibility.critical import (
     ADMIT,
@@ -27,6 +26,7 @@ from fimi_opt.feasibility.critical import (
     shortest_times,
     upload_times,
 )
+from fimi_opt.feasibility.frontier import least_split, trade
 from fimi_opt.feasibility.wording import Facts, Way, sentence
 from fimi_opt.solvers.instance import Instance, unasked
 from fimi_opt.types import MOST_SYNTHETIC, Constraints, Devices, Task
@@ -44,7 +44,9 @@ class Cures(NamedTuple):
     max_synthetic: float | None
 
 
-def check(devices: Devices, constraints: Constraints, task: Task, instance: Instance) -> tuple[Instance, Answer]:
+def check(
+    devices: Devices, constraints: Constraints, task: Task, instance: Instance, workers: int = 1
+) -> tuple[Instance, Answer]:
     """A time split inside every limit: with half of the band that is to spare, the least error.
 
     Returns
@@ -61,19 +63,19 @@ def check(devices: Devices, constraints: Constraints, task: Task, instance: Inst
     fleet, shared, supply, _ = instance
     x = np.zeros(len(devices))
     if every_device_open(fleet, shared):
-        least_error = Frontier(*least_split(fleet, shared, math.inf, x)).e
+        least_error = least_split(fleet, shared, math.inf, x, workers).e
         if supply.A < least_error <= supply.A * (1 + TIGHT):
             supply = supply._replace(A=least_error)
-    least = least_bandwidth_for(fleet, shared, supply.A)
+    least = least_bandwidth_for(fleet, shared, supply.A, None, workers)
     if least.bandwidth > supply.B * (1 + TIGHT):
-        raise diagnose(devices, constraints, task, instance, least)
+        raise diagnose(devices, constraints, task, instance, least, workers)
     supply = supply._replace(B=max(supply.B, least.bandwidth))
     middle = 0.5 * (least.bandwidth + supply.B)
-    if Frontier(*least_split(fleet, shared, math.inf, x)).b > middle:
+    if least_split(fleet, shared, math.inf, x, workers).b > middle:
         x[:] = least.x
         first = least.log_price if math.isfinite(least.log_price) else usual_price(fleet, shared)
-        *_, ended = trade(fleet, shared, math.inf, middle, first, x)
-        if ended != DONE:  # no room between the two
+        *_, found = trade(fleet, shared, math.inf, middle, first, x, workers)
+        if not found:  # no room between the two
             x[:] = least.x
     answer = unasked(len(devices))
     answer.x[:] = x
@@ -82,15 +84,15 @@ def check(devices: Devices, constraints: Constraints, task: Task, instance: Inst
 
 
 def diagnose(
-    devices: Devices, constraints: Constraints, task: Task, instance: Instance, least: Least
+    devices: Devices, constraints: Constraints, task: Task, instance: Instance, least: Least, workers: int = 1
 ) -> InfeasibleError:
     """The error that says why there is no plan and, for each limit on its own, what would admit one."""
     fleet, shared, supply, _ = instance
     stuck = np.flatnonzero(shortest_times(fleet, shared, supply.B) > constraints.max_latency)
     needs = _needs(devices, instance, stuck)
     ways = _ways(instance, needs)
-    cures = _cures(constraints, task, instance, least)
-    facts = _facts(task, instance, least)
+    cures = _cures(constraints, task, instance, least, workers)
+    facts = _facts(task, instance, least, workers)
     reasons = (("devices",) if needs else ()) + _reasons(instance, facts, bool(needs))
     return InfeasibleError(
         sentence(devices, constraints, ways, reasons, facts, cures._asdict()),
@@ -118,17 +120,17 @@ def least_learning(constraints: Constraints, task: Task, least: float) -> tuple[
     return admitted("max_global_error", error), admitted("rounds", rounds * (1 + TIGHT))
 
 
-def _cures(constraints: Constraints, task: Task, instance: Instance, least: Least) -> Cures:
+def _cures(constraints: Constraints, task: Task, instance: Instance, least: Least, workers: int) -> Cures:
     fleet, shared, (A, B), _ = instance
     latency = error = rounds = synthetic = None
     # At the ends of what floats hold a search may not end: then this one cure is not known.
     with contextlib.suppress(NumericalError):
-        latency = least_latency_for(fleet, shared, A, B, least)
+        latency = least_latency_for(fleet, shared, A, B, least, workers)
     with contextlib.suppress(NumericalError):
-        least_error = least_error_for(fleet, shared, B, least).error
+        least_error = least_error_for(fleet, shared, B, least, workers).error
         error, rounds = least_learning(constraints, task, least_error / fleet.a.size)
     with contextlib.suppress(NumericalError):
-        synthetic = least_synthetic_for(fleet, shared, A, B, least)
+        synthetic = least_synthetic_for(fleet, shared, A, B, least, workers)
     return Cures(
         admitted("bandwidth", least.bandwidth * (1 + ADMIT)),
         admitted("max_latency", latency),
@@ -138,13 +140,13 @@ def _cures(constraints: Constraints, task: Task, instance: Instance, least: Leas
     )
 
 
-def _facts(task: Task, instance: Instance, least: Least) -> Facts:
+def _facts(task: Task, instance: Instance, least: Least, workers: int) -> Facts:
     """The figures that the reasons are told with."""
     fleet, shared, (A, B), _ = instance
     count, gamma = fleet.a.size, task.learning.gamma
     local = math.inf
     if every_device_open(fleet, shared):
-        local = Frontier(*least_split(fleet, shared, -math.inf, np.zeros(count))).b
+        local = least_split(fleet, shared, -math.inf, np.zeros(count), workers).b
     return Facts(
         A / count - gamma,
         -gamma,

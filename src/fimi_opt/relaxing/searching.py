@@ -17,10 +17,10 @@ import numpy as np
 
 from fimi_opt._checks import RANGES
 from fimi_opt._kernels.device import Shared
-from fimi_opt._kernels.feasibility import Frontier, least_split
 from fimi_opt._kernels.fleet import Fleet
 from fimi_opt.feasibility import least_bandwidth_for
 from fimi_opt.feasibility.critical import ADMIT, TIGHT, Least, least_error_for, no_time
+from fimi_opt.feasibility.frontier import least_split
 from fimi_opt.feasibility.roots import root_above
 from fimi_opt.solvers.instance import Instance
 from fimi_opt.types import Constraints, Task
@@ -84,7 +84,7 @@ def _learning(instance: Instance, constraints: Constraints, task: Task, free: Ma
 
 
 def least_change(
-    instance: Instance, constraints: Constraints, task: Task, free: Mapping[str, float]
+    instance: Instance, constraints: Constraints, task: Task, free: Mapping[str, float], workers: int
 ) -> tuple[float, Point] | None:
     """The deadline, drawn in as the instance's is, and the rest; None where nothing admits a plan."""
     fleet, shared, supply, _ = instance
@@ -92,7 +92,7 @@ def least_change(
     per_hertz = free["bandwidth"] / supply.B if "bandwidth" in free else None
 
     def best(T: float) -> Point | None:
-        return _best_at(fleet, shared._replace(T=T), supply.A, supply.B, learning, per_hertz)
+        return _best_at(fleet, shared._replace(T=T), supply.A, supply.B, learning, per_hertz, workers)
 
     point = best(shared.T)
     if "max_latency" not in free:
@@ -117,10 +117,16 @@ def least_change(
 
 
 def _best_at(
-    fleet: Fleet, shared: Shared, A: float, B: float, learning: _Learning | None, per_hertz: float | None
+    fleet: Fleet,
+    shared: Shared,
+    A: float,
+    B: float,
+    learning: _Learning | None,
+    per_hertz: float | None,
+    workers: int,
 ) -> Point | None:
     """Least cost of error and band for the deadline in `shared`; None where no free limits admit a plan."""
-    narrow = least_error_for(fleet, shared, B)
+    narrow = least_error_for(fleet, shared, B, None, workers)
     # A rounding of the error limit is granted where nothing else could give way for it.
     if narrow.error <= (A * (1 + TIGHT) if learning is None and per_hertz is None else A):
         return Point(A, B, 0.0)
@@ -130,13 +136,13 @@ def _best_at(
             return Point(narrow.error, B, math.exp(rise - narrow.log_price) * narrow.per_second)
     if per_hertz is None:
         return None
-    strict = least_bandwidth_for(fleet, shared, A)
+    strict = least_bandwidth_for(fleet, shared, A, narrow, workers)
     if learning is None or _stays(learning, strict, A, per_hertz):
         return _along(strict, A, per_hertz)
-    loose = least_bandwidth_for(fleet, shared, learning.most)
+    loose = least_bandwidth_for(fleet, shared, learning.most, strict, workers)
     if not math.isfinite(loose.bandwidth) or not _falls(learning, loose, per_hertz):
         return _along(loose, learning.most, per_hertz)
-    return _between(fleet, shared, learning, per_hertz)
+    return _between(fleet, shared, learning, per_hertz, workers)
 
 
 def _stays(learning: _Learning, least: Least, A: float, per_hertz: float) -> bool:
@@ -155,16 +161,16 @@ def _along(least: Least, A: float, per_hertz: float) -> Point | None:
     return Point(A, least.bandwidth, per_hertz * least.per_second)
 
 
-def _between(fleet: Fleet, shared: Shared, learning: _Learning, per_hertz: float) -> Point:
+def _between(fleet: Fleet, shared: Shared, learning: _Learning, per_hertz: float, workers: int) -> Point:
     """The point of the frontier where a hertz costs as much as the error that it spares."""
     x = np.zeros(fleet.a.size)
 
     def excess(price: float) -> tuple[float, float]:
-        totals = Frontier(*least_split(fleet, shared, math.log(price), x))
+        totals = least_split(fleet, shared, math.log(price), x, workers)
         rise, bend = learning.log_rise(totals.e)
         return rise - math.log(per_hertz * price), totals.e_p * bend - 1.0
 
     first = shared.s * fleet.a.size / (shared.T * shared.alpha)
     price = root_above(0.0, first, excess, "the best error")
-    totals = Frontier(*least_split(fleet, shared, math.log(price), x))
+    totals = least_split(fleet, shared, math.log(price), x, workers)
     return Point(totals.e, totals.b, per_hertz * totals.b_T)

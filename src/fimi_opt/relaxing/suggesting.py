@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fimi_opt._checks import RANGES
+from fimi_opt._threads import check_workers
 from fimi_opt.errors import InfeasibleError, InvalidInputError, NumericalError
 from fimi_opt.feasibility import diagnose, least_bandwidth_for
 from fimi_opt.feasibility.critical import ADMIT, TIGHT
@@ -78,6 +79,7 @@ def suggest_relaxation(
     task: Task = PAPER_TASK,
     *,
     weights: Mapping[str, float | None] | None = None,
+    workers: int | None = None,
 ) -> Relaxation:
     """Least change of several limits together that admits a plan: sum of weight x (new / old - 1), none stricter.
 
@@ -90,6 +92,8 @@ def suggest_relaxation(
         "max_global_error", "rounds". Limits that are not named, or that weigh None or infinity, stay as they are; so do
         `max_synthetic` and the devices. Of the global error and the rounds, which allow one mean error between them,
         only one can be free. By default bandwidth, deadline and global error count 1 each.
+    workers
+        As for :func:`fimi_opt.solve`.
 
     Returns
     -------
@@ -116,40 +120,43 @@ def suggest_relaxation(
     """
     check_instance(devices, constraints, task)
     free = _check_weights(DEFAULT_WEIGHTS if weights is None else weights)
-    instance = make_instance(devices, constraints, task)
-    least = least_bandwidth_for(instance.fleet, instance.shared, instance.supply.A)
+    threads = check_workers(workers)
+    instance = make_instance(devices, constraints, task, threads)
+    least = least_bandwidth_for(instance.fleet, instance.shared, instance.supply.A, None, threads)
     if least.bandwidth <= instance.supply.B * (1 + TIGHT):
         return Relaxation(constraints, (), 0.0)
-    found = least_change(instance, constraints, task, free)
+    found = least_change(instance, constraints, task, free, threads)
     relaxed = None if found is None else _relaxed(instance, constraints, task, free, *found)
     if relaxed is None:
-        error = diagnose(devices, constraints, task, instance, least)
+        error = diagnose(devices, constraints, task, instance, least, threads)
         raise InfeasibleError(f"no change of {' and '.join(free)} admits a plan; {error}", **vars(error))
-    needed = _needed_band(devices, relaxed, task)
+    needed = _needed_band(devices, relaxed, task, threads)
     if needed is not None and "bandwidth" in free and needed <= RANGES["bandwidth"].greatest:
         # The error and the band, each at its rounding: what is short of the one is little of the other.
         relaxed = replace(relaxed, bandwidth=needed)
-        needed = _needed_band(devices, relaxed, task)
+        needed = _needed_band(devices, relaxed, task, threads)
     if needed is not None:
         raise NumericalError("the limits found do not admit a plan; please report these devices and limits")
-    return _relaxation(constraints, _without_needless(devices, constraints, relaxed, task), free)
+    return _relaxation(constraints, _without_needless(devices, constraints, relaxed, task, threads), free)
 
 
-def _without_needless(devices: Devices, constraints: Constraints, relaxed: Constraints, task: Task) -> Constraints:
+def _without_needless(
+    devices: Devices, constraints: Constraints, relaxed: Constraints, task: Task, workers: int
+) -> Constraints:
     """The relaxed limits, those that changed by a rounding given back where the others alone admit a plan."""
     for limit in LIMITS:
         given, new = getattr(constraints, limit), getattr(relaxed, limit)
         if new != given and abs(new / given - 1) <= _A_ROUNDING:
             without = replace(relaxed, **{limit: given})
-            if _needed_band(devices, without, task) is None:
+            if _needed_band(devices, without, task, workers) is None:
                 relaxed = without
     return relaxed
 
 
-def _needed_band(devices: Devices, constraints: Constraints, task: Task) -> float | None:
+def _needed_band(devices: Devices, constraints: Constraints, task: Task, workers: int) -> float | None:
     """The band (Hz) that these limits need instead of theirs; None where theirs is enough."""
-    fleet, shared, supply, _ = make_instance(devices, constraints, task)
-    least = least_bandwidth_for(fleet, shared, supply.A).bandwidth
+    fleet, shared, supply, _ = make_instance(devices, constraints, task, workers)
+    least = least_bandwidth_for(fleet, shared, supply.A, None, workers).bandwidth
     return least * (1 + ADMIT) if least > supply.B * (1 + TIGHT) else None
 
 

@@ -5,7 +5,6 @@ Blocks are of a fixed size and their sums are added in order, so that a plan is 
 
 import functools
 import math
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +14,7 @@ from fimi_opt._kernels.lanes import Given, Totals
 from fimi_opt._kernels.large import answers, fitted, normal_equations, settled, sweep
 from fimi_opt._kernels.settling import Movable
 from fimi_opt._kernels.smooth import MOST_EVALUATIONS, Aim, aim, plan, scaling
-from fimi_opt._threads import run_blocks
+from fimi_opt._threads import rows_of_blocks, run_blocks
 from fimi_opt.solvers.instance import Problem
 from fimi_opt.solvers.joint import JointSolution, WarmStart
 
@@ -52,7 +51,7 @@ def solve_large(problem: Problem, workers: int, warm: WarmStart | None = None) -
         fresh = evaluation == 0
         prices = (log_nu, math.exp(log_w), move.d1, move.d2)
         one_block = functools.partial(sweep, given, rows, split, times, fit, cycles, shared, *prices, fresh)
-        parts = _blocks(count, workers, 9, one_block)
+        parts = rows_of_blocks(one_block, count, BLOCK, 9, workers)
         steps += int(parts[:, 6].sum())
         if fresh:
             if not parts[:, 8].max() < shared.T:
@@ -74,11 +73,16 @@ def solve_large(problem: Problem, workers: int, warm: WarmStart | None = None) -
     return None
 
 
+def evenly(count: int) -> NDArray[np.intp]:
+    """Indices of `SAMPLE` devices evenly spaced over `count`."""
+    return np.linspace(0, count - 1, SAMPLE).astype(np.intp)
+
+
 def _sample(problem: Problem) -> tuple[float, float, Floats] | None:
     """Plan evenly spaced devices with their share of the limits; return ln nu, ln w and a fit of their starts."""
     given, shared, supply, cycles = problem
     count = given.samples.size
-    chosen = np.linspace(0, count - 1, SAMPLE).astype(np.intp)
+    chosen = evenly(count)
     few = Given(*(row[chosen] if row.size > 1 else row for row in given))
     for row in few:
         row.flags.writeable = False
@@ -101,17 +105,6 @@ def _sample(problem: Problem) -> tuple[float, float, Floats] | None:
     return log_nu, log_w, fit
 
 
-def _blocks(count: int, workers: int, width: int, kernel: Callable[[int, int], tuple[float, ...]]) -> Floats:
-    """What the kernel returns for each block of devices, rows."""
-    parts = np.empty((-(-count // BLOCK), width))
-
-    def run(first: int, stop: int) -> None:
-        parts[first // BLOCK] = kernel(first, stop)
-
-    run_blocks(run, count, BLOCK, workers)
-    return parts
-
-
 def _settled(
     problem: Problem,
     rows: Floats,
@@ -127,7 +120,8 @@ def _settled(
     given, shared, supply, cycles = problem
     count, w = given.samples.size, math.exp(log_w)
     at = (log_nu, w, last.d1, last.d2)
-    parts = _blocks(count, workers, 5, lambda i, j: answers(given, rows, split, cycles, shared, *at, i, j))
+    one_block = functools.partial(answers, given, rows, split, cycles, shared, *at)
+    parts = rows_of_blocks(one_block, count, BLOCK, 5, workers)
     total = Movable(*(math.fsum(column) for column in parts.T))
     more_data, more_band, small = scaling(total, shared, supply, log_nu == -math.inf)
     if not small:
