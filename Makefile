@@ -7,6 +7,7 @@ VENV ?= .venv
 PYTHON ?=
 ARGS ?=
 BIN := $(VENV)/bin
+MANY := --numprocesses auto --maxprocesses 4 --dist loadfile
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
 
 .PHONY: help plan paper plots docs test test-all test-nvflare lint types bench federated fuzz race testbed mutants test-lowest audit coverage clean clean-cache
@@ -29,7 +30,7 @@ docs: $(VENV)/installed-dev $(VENV)/installed-docs ## the documentation as a sit
 	$(BIN)/python -m pytest -q src tests/test_docs.py tests/test_site.py
 
 test: lint types ## lint, check types, run the tests
-	$(BIN)/python -m pytest -m "not release" --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -m "not release" $(MANY)
 
 test-all: lint types ## the same and the tests that compile everything anew or need the machine (root for some), before a release
 	$(INSTALL) '.[release]'
@@ -69,16 +70,16 @@ test-nvflare: $(VENV)/installed ## NVFlare's simulator follows a plan; in a virt
 	.venv-nvflare/bin/python -m pip install --quiet --constraint constraints-nvflare.txt --editable '.[nvflare]' pytest hypothesis
 	.venv-nvflare/bin/python -m pytest tests/test_nvflare.py tests/test_any_framework.py
 
-test-lowest: ## every test with the oldest releases that pyproject.toml allows; needs Python 3.11
+test-lowest: ## make test's tests with the oldest releases that pyproject.toml allows; needs Python 3.11
 	python3.11 -m venv --clear .venv-lowest
-	.venv-lowest/bin/python -m pip install --quiet --constraint constraints-lowest.txt --editable '.[bench,progress]'
-	.venv-lowest/bin/python -m pytest
+	.venv-lowest/bin/python -m pip install --quiet --constraint constraints-lowest.txt --editable '.[bench,federated]'
+	.venv-lowest/bin/python -m pytest -m "not release" $(MANY)
 
 audit: $(VENV)/installed-dev ## known vulnerabilities of the pinned releases; needs pip-audit and the advisory databases
 	$(BIN)/python -m pip_audit --strict --no-deps --disable-pip --requirement constraints.txt
 
 coverage: $(VENV)/installed-dev ## which lines the tests reach, kernels included: without JIT and the slow tests
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -m "not slow and not release" --cov --cov-report=term-missing
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -m "not slow and not release" $(MANY) --cov --cov-report=term-missing
 
 clean: clean-cache ## remove all that the other targets made, the virtualenv too
 	rm -rf $(VENV) .venv-nvflare .venv-lowest build dist .coverage .coverage.* htmlcov .hypothesis

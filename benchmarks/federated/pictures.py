@@ -37,6 +37,9 @@ _STYLE: dict[Any, Any] = {
     "legend.fontsize": 9,
     "legend.framealpha": 0.9,
 }
+# Matplotlib 3.10 gave the argument another name.
+_SINCE_3_10 = mpl.__version_info__ >= (3, 10)
+_HORIZONTAL: dict[str, Any] = {"orientation": "horizontal"} if _SINCE_3_10 else {"vert": False}
 # Below, curves of the first rounds cross one another and tell nothing.
 _LEAST_ACCURACY = 0.6
 
@@ -122,7 +125,7 @@ def draw_similarity(found: Found, figure: Figure) -> None:
     for axes, setting in zip(panels, SETTINGS, strict=True):
         values = [np.concatenate([run.similarity for run in chosen(found.runs, setting, name)]) for name in names]
         boxes = axes.boxplot(
-            values, orientation="horizontal", patch_artist=True, widths=0.6, flierprops={"marker": ".", "markersize": 3}
+            values, patch_artist=True, widths=0.6, flierprops={"marker": ".", "markersize": 3}, **_HORIZONTAL
         )
         for name, box, line in zip(names, boxes["boxes"], boxes["medians"], strict=True):
             box.set(facecolor=style.SKY if name == "FIMI" else "#EEEEEE", edgecolor=style.BLACK)

@@ -41,12 +41,15 @@ def measured(problem: Problem, D_gen: Floats, f: Floats, b: Floats, P: Floats) -
     cycles = task.local_epochs * task.cycles_per_sample * D
     upload = task.update_bits * math.log(2) / (b * np.log1p(d.channel_gain * P / (d.noise_density * b)))
     errors = math.fsum(curve.alpha * D**-curve.beta) / D.size
+    # Where 1 + gamma all but cancels against the limit on the mean, a rounding of either is much of what is left.
+    limit = mean_limit(problem)
+    rounding = 4 * _EPS * (1 + abs(curve.gamma) + abs(limit - 1))
     missed = (
         float(np.max((cycles / f + upload) / limits.max_latency)) - 1,
         float(np.max(f / d.max_frequency)) - 1,
         float(np.max(P / d.max_power)) - 1,
         math.fsum(b) / limits.bandwidth - 1,
-        1 - (mean_limit(problem) + curve.gamma) / errors,
+        1 - (limit + curve.gamma + rounding) / errors,
         float(np.max(-D_gen / d.local_samples)),
         float(np.max((D_gen - limits.max_synthetic) / d.local_samples)),
     )
