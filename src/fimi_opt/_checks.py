@@ -3,6 +3,7 @@
 import decimal
 import math
 import numbers
+import reprlib
 import sys
 import warnings
 from typing import Any, NamedTuple
@@ -13,6 +14,11 @@ from numpy.typing import ArrayLike, NDArray
 from fimi_opt.errors import ImplausibleInputWarning, InvalidInputError
 
 Floats = NDArray[np.float64]
+
+# They call themselves integers.
+NO_NUMBERS = (bool, np.bool_, np.timedelta64)
+_BRIEF = reprlib.Repr()
+_BRIEF.maxstring = _BRIEF.maxother = 100
 
 
 class Range(NamedTuple):
@@ -104,7 +110,7 @@ def _from_objects(name: str, given: NDArray[Any]) -> Floats:
     """Floats from an array of Python objects (fractions, decimals, mixed columns), None and text refused."""
     strange = [value for value in given.flat if not isinstance(value, numbers.Real | decimal.Decimal)]
     if strange:
-        raise InvalidInputError(f"{name} must be real numbers, got {strange[0]!r}")
+        raise InvalidInputError(f"{name} must be real numbers, got {brief(strange[0])}")
     try:
         return np.asarray(given, dtype=np.float64)
     except (TypeError, ValueError, OverflowError) as error:
@@ -115,8 +121,8 @@ def real(name: str, value: object) -> float:
     """A finite plain float."""
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value.item()
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise InvalidInputError(f"{name} must be a real number, got {value!r}")
+    if isinstance(value, NO_NUMBERS) or not isinstance(value, numbers.Real):
+        raise InvalidInputError(f"{name} must be a real number, got {brief(value)}")
     try:
         number = float(value)
     except OverflowError:
@@ -128,9 +134,14 @@ def real(name: str, value: object) -> float:
 
 def whole(name: str, value: object, least: int) -> int:
     """Plain whole number of at least `least`; NumPy's integers will do."""
-    if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer) or value < least:
-        raise InvalidInputError(f"{name} must be a whole number of at least {least}, got {value!r}")
+    if isinstance(value, NO_NUMBERS) or not isinstance(value, int | np.integer) or value < least:
+        raise InvalidInputError(f"{name} must be a whole number of at least {least}, got {brief(value)}")
     return int(value)
+
+
+def brief(value: object) -> str:
+    """A value in a message of one line: its repr, shortened where it is long."""
+    return " ".join(_BRIEF.repr(value).split())
 
 
 def admitted(name: str, value: float | None) -> float | None:

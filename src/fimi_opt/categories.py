@@ -9,7 +9,7 @@ actually filled attain it.
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fimi_opt._checks import first_device, to_array
+from fimi_opt._checks import brief, first_device, to_array
 from fimi_opt._kernels.categories import even_out, share_out
 from fimi_opt.errors import InvalidInputError
 
@@ -182,7 +182,7 @@ def _refuse_negative(name: str, values: Floats) -> None:
 
 def _refuse_seed(seed: object) -> None:
     if not isinstance(seed, int | np.integer) or seed < 0:
-        raise InvalidInputError(f"seed must be an integer >= 0, got {seed!r}")
+        raise InvalidInputError(f"seed must be an integer >= 0, got {brief(seed)}")
 
 
 def _refuse_totals(totals: Floats, limit: float, reason: str) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from fimi_opt._checks import brief
 from fimi_opt._threads import check_workers, run_blocks
 from fimi_opt.errors import InfeasibleError, InvalidInputError, NumericalError
 from fimi_opt.exact import solve_exact
@@ -42,7 +43,8 @@ def solve_many(
     Raises
     ------
     ValueError
-        If a fleet is not a pair or a triple, or an argument is not what it must be; it names the fleet by its index.
+        If `fleets` is not iterable, a fleet is not a pair or a triple, or an argument is not what it must be; it names
+        the fleet by its index.
 
     Examples
     --------
@@ -51,6 +53,8 @@ def solve_many(
     >>> [round(plan.energy, 1) for plan in fo.solve_many(paper(seed) for seed in range(3))]
     [33.6, 32.8, 34.3]
     """
+    if not isinstance(fleets, Iterable):
+        raise InvalidInputError(f"fleets must be an iterable of fleets, got {brief(fleets)}")
     problems = [_problem(index, fleet, task) for index, fleet in enumerate(fleets)]
     threads = check_workers(workers)
     check_tolerance(tol)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fimi_opt._checks import first_device, shape_of, to_array, whole
+from fimi_opt._checks import brief, first_device, shape_of, to_array, whole
 from fimi_opt._lazy import lazy
 from fimi_opt.errors import InvalidInputError
 from fimi_opt.types import ArrayEquality
@@ -188,7 +188,7 @@ def per_class(
     """
     classes, codes = _classes(labels)
     if not isinstance(self_balancing, bool | np.bool_):
-        raise InvalidInputError(f"self_balancing must be True or False, got {self_balancing!r}")
+        raise InvalidInputError(f"self_balancing must be True or False, got {brief(self_balancing)}")
     count, least, most = whole("devices", devices, 1), whole("min_size", min_size, 0), whole("attempts", attempts, 1)
     if least * count > codes.size:
         raise InvalidInputError(f"min_size is {least} for {count} devices, but labels has only {codes.size} samples")

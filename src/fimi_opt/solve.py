@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from fimi_opt._checks import real
+from fimi_opt._checks import NO_NUMBERS, brief, real
 from fimi_opt._threads import check_workers
 from fimi_opt.certificate import verify
 from fimi_opt.errors import InvalidInputError
@@ -128,16 +128,16 @@ def _warm(devices: Devices, plan: Plan | None) -> WarmStart | None:
 
 
 def _check_arguments(
-    devices: Devices, constraints: Constraints, task: Task, method: str, tol: float, integer: bool
+    devices: Devices, constraints: Constraints, task: Task, method: object, tol: float, integer: object
 ) -> None:
     check_instance(devices, constraints, task)
     check_tolerance(tol)
-    if method not in METHODS:
-        raise InvalidInputError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+    if not isinstance(method, str) or method not in METHODS:
+        raise InvalidInputError(f"method must be one of {', '.join(METHODS)}, got {brief(method)}")
     if not isinstance(integer, bool | np.bool_):
-        raise InvalidInputError(f"integer must be True or False, got {integer!r}")
+        raise InvalidInputError(f"integer must be True or False, got {brief(integer)}")
     if integer and method != "exact":
-        raise InvalidInputError(f'integer plans need method="exact", got {method!r}')
+        raise InvalidInputError(f'integer plans need method="exact", got {brief(method)}')
 
 
 def check_tolerance(tol: float) -> None:
@@ -149,7 +149,7 @@ def check_tolerance(tol: float) -> None:
         If it is not; it names `tol`.
     """
     if not real("tol", tol) > 0:
-        raise InvalidInputError(f"tol must be positive, got {tol!r}")
+        raise InvalidInputError(f"tol must be positive, got {brief(tol)}")
 
 
 def _check_search(search: CrossEntropy, stop: Stop | None, rng: object) -> None:
@@ -159,5 +159,7 @@ def _check_search(search: CrossEntropy, stop: Stop | None, rng: object) -> None:
         raise InvalidInputError(f"stop must be callable or None, got {type(stop).__name__}")
     if isinstance(rng, np.random.Generator):
         return
-    if not isinstance(rng, int | np.integer) or type(rng) is bool or rng < 0:
-        raise InvalidInputError(f"rng must be a numpy.random.Generator or a seed, a whole number >= 0, got {rng!r}")
+    if isinstance(rng, NO_NUMBERS) or not isinstance(rng, int | np.integer) or rng < 0:
+        raise InvalidInputError(
+            f"rng must be a numpy.random.Generator or a seed, a whole number >= 0, got {brief(rng)}"
+        )

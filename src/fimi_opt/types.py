@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fimi_opt._checks import first_device, positive_array, positive_scalar, real, shape_of, to_array
+from fimi_opt._checks import brief, first_device, positive_array, positive_scalar, real, shape_of, to_array
 from fimi_opt.errors import InvalidInputError
 
 Floats = NDArray[np.float64]
@@ -333,7 +333,7 @@ def _check_ids(ids: Sequence[Any] | None, count: int) -> Sequence[Any]:
     try:
         names = tuple(np.asarray(ids).tolist()) if hasattr(ids, "dtype") else tuple(ids)
     except TypeError:
-        raise InvalidInputError(f"ids must be a sequence of names, one per device, got {ids!r}") from None
+        raise InvalidInputError(f"ids must be a sequence of names, one per device, got {brief(ids)}") from None
     if len(names) != count:
         raise InvalidInputError(f"ids has {len(names)} names, but there are {count} devices")
     try:
@@ -341,7 +341,7 @@ def _check_ids(ids: Sequence[Any] | None, count: int) -> Sequence[Any]:
     except TypeError as error:
         raise InvalidInputError(f"ids must be hashable, such as strings or integers: {error}") from None
     if repeated:
-        raise InvalidInputError(f"ids must be unique, but {repeated[0]!r} stands more than once")
+        raise InvalidInputError(f"ids must be unique, but {brief(repeated[0])} stands more than once")
     return names
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fimi_opt import models
-from fimi_opt._checks import admitted, real, rounded_up
+from fimi_opt._checks import admitted, brief, real, rounded_up
 from fimi_opt.baselines.given_shares import solve_shares
 from fimi_opt.baselines.shares_bound import shares_bound
 from fimi_opt.certificate import verify
@@ -76,7 +76,7 @@ def without_bandwidth_allocation(
     """
     check_instance(devices, constraints, task)
     if not real("tol", tol) > 0:
-        raise InvalidInputError(f"tol must be positive, got {tol!r}")
+        raise InvalidInputError(f"tol must be positive, got {brief(tol)}")
     instance = make_instance(devices, constraints, task)
     share = instance.supply.B / len(devices)
     band = np.full(len(devices), share)

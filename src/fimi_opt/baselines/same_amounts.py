@@ -8,6 +8,7 @@ reached in the end, of which this model knows nothing: its learning curve counts
 
 from dataclasses import replace
 
+from fimi_opt._checks import brief
 from fimi_opt.baselines.classes import as_found, proportional, scarcest, uniform
 from fimi_opt.errors import InvalidInputError
 from fimi_opt.plan import FIMI, Plan, Scheme
@@ -194,7 +195,7 @@ def without_optimal_augmentation(
     array([[0.333, 0.333, 0.333]])
     """
     if kind not in WITHOUT_OPTIMAL_AUGMENTATION:
-        raise InvalidInputError(f"kind must be one of {', '.join(WITHOUT_OPTIMAL_AUGMENTATION)}, got {kind!r}")
+        raise InvalidInputError(f"kind must be one of {', '.join(WITHOUT_OPTIMAL_AUGMENTATION)}, got {brief(kind)}")
     return _fimi(devices, constraints, task, WITHOUT_OPTIMAL_AUGMENTATION[kind])
 
 

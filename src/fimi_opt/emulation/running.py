@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
-from fimi_opt._checks import RANGES, real, whole
+from fimi_opt._checks import RANGES, brief, real, whole
 from fimi_opt.emulation.clock import Floats, Late, Planned, Round, gains, play
 from fimi_opt.emulation.conditions import CALM, Conditions
 from fimi_opt.errors import InfeasibleError, InvalidInputError, NumericalError
@@ -119,7 +119,7 @@ def emulate(
         raise InvalidInputError(f"conditions must be Conditions, got {type(conditions).__name__}")
     for name, value in (("power_control", power_control), ("replan", replan)):
         if not isinstance(value, bool | np.bool_) and not (name == "replan" and callable(value)):
-            raise InvalidInputError(f"{name} must be True or False, got {value!r}")
+            raise InvalidInputError(f"{name} must be True or False, got {brief(value)}")
     count = math.ceil(plan.constraints.rounds) if rounds is None else whole("rounds", rounds, 1)
     if count > _MOST_ROUNDS:
         raise InvalidInputError(f"rounds must be at most {_MOST_ROUNDS}, got {count}")
@@ -160,7 +160,7 @@ def _plan_for(gain: Floats, given: Plan, last: Plan, planner: Planner, infeasibl
         made: object = planner(devices, within, given.task, last)
         if isinstance(made, Plan) and len(made.devices) == len(devices):
             return made
-        raise InvalidInputError(f"replan must give a fimi_opt.Plan for {len(devices)} devices, got {made!r}")
+        raise InvalidInputError(f"replan must give a fimi_opt.Plan for {len(devices)} devices, got {brief(made)}")
 
     try:
         return ask(limits), Planned.AGAIN
@@ -182,7 +182,7 @@ def _again(devices: Devices, constraints: Constraints, task: Task, last: Plan) -
 def _deadline(value: float) -> float:
     limits = RANGES["max_latency"]
     if not limits.least <= real("deadline", value) <= limits.greatest:
-        raise InvalidInputError(f"deadline must be in [{limits.least:g}, {limits.greatest:g}] s, got {value!r}")
+        raise InvalidInputError(f"deadline must be in [{limits.least:g}, {limits.greatest:g}] s, got {brief(value)}")
     return float(value)
 
 
@@ -191,4 +191,4 @@ def _member(name: str, value: object, kind: type[Member]) -> Member:
         return kind(value)
     except ValueError:
         words = ", ".join(repr(member.value) for member in kind)
-        raise InvalidInputError(f"{name} must be one of {words}, got {value!r}") from None
+        raise InvalidInputError(f"{name} must be one of {words}, got {brief(value)}") from None

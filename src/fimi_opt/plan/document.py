@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fimi_opt._checks import brief
 from fimi_opt.certificate import Violations, verify
 from fimi_opt.errors import InvalidInputError
 
@@ -174,7 +175,7 @@ def id_texts(ids: Sequence[Any]) -> list[str]:
     texts: dict[str, None] = {}
     for name in ids:
         if isinstance(name, bool | np.bool_) or not isinstance(name, str | numbers.Integral):
-            raise InvalidInputError(f"ids must be text or whole numbers to be written, got {name!r}")
+            raise InvalidInputError(f"ids must be text or whole numbers to be written, got {brief(name)}")
         if not isinstance(name, str) and not abs(int(name)) < _MOST_ID:
             raise InvalidInputError(
                 "ids must be text or whole numbers of at most 64 bits to be written, got a larger one"
@@ -191,7 +192,7 @@ def checked_text(name: str, text: str) -> str:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        raise InvalidInputError(f"{name} must be text that UTF-8 can hold, got {text!r}") from None
+        raise InvalidInputError(f"{name} must be text that UTF-8 can hold, got {brief(text)}") from None
     return str(text)
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fimi_opt._checks import RANGES
+from fimi_opt._checks import RANGES, brief
 from fimi_opt._threads import check_workers
 from fimi_opt.errors import InfeasibleError, InvalidInputError, NumericalError
 from fimi_opt.feasibility import diagnose, least_bandwidth_for
@@ -196,7 +196,7 @@ def _relative(change: float) -> str:
 def _check_weights(weights: Mapping[str, float | None]) -> dict[str, float]:
     """The limits that may change, and what that counts."""
     if not isinstance(weights, Mapping):
-        raise InvalidInputError(f"weights must be a mapping from limits to numbers, got {weights!r}")
+        raise InvalidInputError(f"weights must be a mapping from limits to numbers, got {brief(weights)}")
     free = {}
     for name, weight in weights.items():
         if name not in LIMITS:
@@ -204,7 +204,7 @@ def _check_weights(weights: Mapping[str, float | None]) -> dict[str, float]:
         if weight is None:
             continue
         if isinstance(weight, bool) or not isinstance(weight, int | float | np.integer | np.floating):
-            raise InvalidInputError(f"weights[{name!r}] must be a real number or None, got {weight!r}")
+            raise InvalidInputError(f"weights[{name!r}] must be a real number or None, got {brief(weight)}")
         if not (_LEAST_WEIGHT <= weight <= _MOST_WEIGHT or weight == math.inf):
             raise InvalidInputError(f"weights[{name!r}] must be from 1e-12 to 1e12, or inf, got {weight}")
         if weight < math.inf:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fimi_opt._checks import real, whole
+from fimi_opt._checks import brief, real, whole
 from fimi_opt._kernels.fleet import first_prices
 from fimi_opt._kernels.joint import complete, decision
 from fimi_opt._kernels.splits import evaluate_splits, set_split
@@ -70,9 +70,9 @@ class CrossEntropy:
         if self.elite > self.samples:
             raise InvalidInputError(f"elite must be at most samples = {self.samples}, got {self.elite}")
         if not 0 <= real("smoothing", self.smoothing) < 1:
-            raise InvalidInputError(f"smoothing must be in [0, 1), got {self.smoothing!r}")
+            raise InvalidInputError(f"smoothing must be in [0, 1), got {brief(self.smoothing)}")
         if not real("spread", self.spread) > 0:
-            raise InvalidInputError(f"spread must be positive, got {self.spread!r}")
+            raise InvalidInputError(f"spread must be positive, got {brief(self.spread)}")
 
 
 Stop = Callable[[Iteration], bool]

@@ -7,7 +7,7 @@ from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDic
 from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Strategy
 
-from fimi_opt._checks import real
+from fimi_opt._checks import brief, real
 from fimi_opt.adapters.flower.nodes import LOGGER, Nodes, PlannedGrid
 from fimi_opt.adapters.flower.record import RECORD, records_of
 from fimi_opt.errors import InfeasibleError, InvalidInputError, NumericalError
@@ -95,7 +95,7 @@ class PlannedStrategy(Strategy):
         if not (measure is None or callable(measure)):
             raise InvalidInputError(f"measure must be a function or None, got {measure!r:.80}")
         if not isinstance(planned_weights, bool):
-            raise InvalidInputError(f"planned_weights must be True or False, got {planned_weights!r}")
+            raise InvalidInputError(f"planned_weights must be True or False, got {brief(planned_weights)}")
         _check_strategy(strategy, len(plan.devices) if nodes is None else len(nodes))
         if measure is not None and plan.scheme != FIMI:
             raise InvalidInputError(
@@ -210,7 +210,7 @@ def _checked_devices(devices: object, planned: Devices) -> Devices:
         raise InvalidInputError(f"{must} ids, of {len(planned)} devices, got {len(devices)}")
     for ours, theirs in zip(planned.ids, devices.ids, strict=True):
         if ours != theirs:
-            raise InvalidInputError(f"{must} ids in their order, got {theirs!r} in the place of {ours!r}")
+            raise InvalidInputError(f"{must} ids in their order, got {brief(theirs)} in the place of {ours!r}")
     wanted, got = (0 if d.class_counts is None else d.class_counts.shape[1] for d in (planned, devices))
     if wanted != got:
         raise InvalidInputError(f"{must} class_counts, of {wanted} classes, got {got}")
@@ -241,7 +241,7 @@ def _checked_timeout(query_timeout: float) -> float:
 
 def _check_strategy(strategy: Strategy, count: int) -> None:
     if not isinstance(strategy, Strategy):
-        raise InvalidInputError(f"strategy must be a strategy of flwr.serverapp.strategy, got {strategy!r}")
+        raise InvalidInputError(f"strategy must be a strategy of flwr.serverapp.strategy, got {brief(strategy)}")
     if isinstance(strategy, PlannedStrategy):
         raise InvalidInputError("strategy has a plan already: give the strategy that it wraps")
     if type(strategy).start is not Strategy.start:
