@@ -9,6 +9,7 @@ import pytest
 from workload import bits
 
 import fimi_opt as fo
+from fimi_opt._kernels import feasibility as kernels
 from fimi_opt.feasibility import critical, frontier
 from fimi_opt.scenarios import Scenario, paper
 from fimi_opt.solvers import large
@@ -150,3 +151,9 @@ def test_blocks_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
             patch.setattr(frontier, "BLOCK", COUNT)
             assert blocks == pytest.approx(frontier.least_split(fleet, shared, log_price, whole), rel=1e-13)
         assert np.array_equal(x, whole)
+
+
+def test_sums_beyond_floats_are_infinite_without_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    fleet, shared, *_ = make_instance(*often(few(), ORDERS["alike"]))
+    monkeypatch.setattr(kernels, "least_split", lambda *_: (1e308, math.inf, -1e308, -math.inf, 0.0))
+    assert frontier.least_split(fleet, shared, 1.0, np.zeros(COUNT)) == (math.inf, math.inf, -math.inf, -math.inf, 0.0)

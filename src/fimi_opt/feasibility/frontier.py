@@ -24,7 +24,8 @@ def least_split(fleet: Fleet, shared: Shared, log_price: float, x: Floats, worke
 
     one_block = functools.partial(kernels.least_split, fleet, shared, log_price, x)
     parts = rows_of_blocks(one_block, x.size, BLOCK, len(Frontier._fields), workers)
-    return Frontier(*parts.sum(axis=0).tolist())
+    with np.errstate(over="ignore", invalid="ignore"):  # as in one piece: infinite sums are answers
+        return Frontier(*parts.sum(axis=0).tolist())
 
 
 def trade(fleet: Fleet, shared: Shared, A: float, B: float, log_price: float, x: Floats, workers: int = 1) -> Ending:
