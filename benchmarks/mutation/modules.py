@@ -55,6 +55,7 @@ _FEASIBILITY = (
     "tests/test_small_frontiers.py",
     _WORK,
     "tests/test_small_refusals.py",
+    "tests/test_small_large_refusals.py",
     f"{_REFUSALS}::test_devices_are_told_by_what_keeps_them",
     f"{_REFUSALS}::test_what_devices_need",
     f"{_REFUSALS}::test_the_reason_is_told",
@@ -109,8 +110,9 @@ TESTS: dict[str, tuple[str, ...]] = {
     "_kernels.feasibility": _FEASIBILITY,
     "feasibility.critical": _FEASIBILITY,
     "feasibility.diagnosis": _FEASIBILITY,
+    "feasibility.frontier": ("tests/test_small_large_refusals.py", "tests/test_small_frontiers.py"),
     "feasibility.roots": ("tests/test_small_refusals.py", "tests/test_small_frontiers.py"),
-    "feasibility.wording": ("tests/test_small_refusals.py", *_FEASIBILITY[3:7]),
+    "feasibility.wording": ("tests/test_small_refusals.py", *_FEASIBILITY[4:8]),
 }
 
 
