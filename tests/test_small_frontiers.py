@@ -208,6 +208,23 @@ def test_a_deadline_that_no_rounding_admits_is_granted_the_most(monkeypatch: pyt
     assert most / plain - 1 == pytest.approx(5e-7, abs=2e-9)
 
 
+def test_where_every_device_is_at_its_most_the_least_deadline_is_as_exact() -> None:
+    """The error limit asks for all the data that is allowed: its price is infinite, and no rounding is worth that."""
+    instance, _ = instance_of(fleets.tightened(fleets.paper_like(COUNT, 75), -0.2))
+    fleet, shared, (_, B), _ = instance
+    late = shared._replace(T=10 * shared.T)
+    A = critical.error_at_most(fleet, shared)
+    least = critical.least_bandwidth_for(fleet, late, A)
+    assert least.log_price == math.inf
+    found = critical.least_latency_for(fleet, shared, A, 0.5 * B, at(instance))
+    assert found is not None
+
+    def excess(T: float) -> float:
+        return critical.least_bandwidth_for(fleet, shared._replace(T=T), A).bandwidth / (0.5 * B) - 1
+
+    assert found == pytest.approx(optimize.bisect(excess, 0.5 * found, 2 * found, xtol=1e-11), rel=2e-9)
+
+
 def test_a_search_starts_at_a_result_nearby(monkeypatch: pytest.MonkeyPatch) -> None:
     instance, _ = instance_of(fleets.paper_like(COUNT, 71))
     fleet, shared, (A, _), _ = instance

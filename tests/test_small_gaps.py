@@ -173,9 +173,10 @@ def test_a_decision_is_judged_the_same_in_blocks_and_on_any_number_of_threads(mo
     assert whole.violation > 1e-3
 
 
-def test_a_decision_that_is_no_number_is_no_plan() -> None:
+@pytest.mark.parametrize(("row", "value"), [(2, math.nan), (3, math.nan), (3, math.inf)])
+def test_a_decision_that_is_no_number_is_no_plan(row: int, value: float) -> None:
     scenario, found, prices = solved(5)
-    found.rows[2, 2] = math.nan
+    found.rows[row, 2] = value
     assert judge(*scenario, found.rows, prices, Split(*found.split)).violation == math.inf
 
 

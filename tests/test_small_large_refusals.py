@@ -105,7 +105,7 @@ def test_a_sample_spares_passes_over_the_fleet(passes: list[int]) -> None:
     scenario = often(few(bandwidth=1e5 * FEW), ORDERS["alike"])
     refusal(scenario)
     # Counted: 15; 41 without the sample.
-    assert passes.count(COUNT) <= 16
+    assert 0 < passes.count(COUNT) <= 16
 
 
 @pytest.mark.parametrize("odd", [False, True])
