@@ -10,6 +10,7 @@ from workload import bits
 
 import fimi_opt as fo
 from fimi_opt._kernels import feasibility as kernels
+from fimi_opt._threads import rows_of_blocks
 from fimi_opt.feasibility import critical, frontier
 from fimi_opt.scenarios import Scenario, paper
 from fimi_opt.solvers import large
@@ -62,8 +63,8 @@ SHORT = [
     {"max_latency": 1.0},
 ]
 ORDERS = {
-    "alike": np.tile(np.arange(FEW), TIMES),
-    # The sample, evenly spaced, is of other devices than the fleet is.
+    # The sample has between 3 and 5 of each device, and in the other order 4 of each, as the fleet has.
+    "in turn": np.tile(np.arange(FEW), TIMES),
     "sorted": np.sort(np.tile(np.arange(FEW), TIMES)),
 }
 
@@ -81,7 +82,7 @@ def test_a_fleet_of_the_same_devices_needs_the_same(order: str, limits: dict[str
 
 @pytest.mark.parametrize("limits", SHORT)
 def test_any_number_of_threads_refuses_in_the_same_words_and_bits(limits: dict[str, float]) -> None:
-    scenario = often(few(**limits), ORDERS["alike"])
+    scenario = often(few(**limits), ORDERS["in turn"])
     first, *others = (bits(refusal(scenario, workers)) for workers in (1, 2, 5))
     assert others == [first, first]
 
@@ -102,7 +103,7 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_a_sample_spares_passes_over_the_fleet(passes: list[int]) -> None:
-    scenario = often(few(bandwidth=1e5 * FEW), ORDERS["alike"])
+    scenario = often(few(bandwidth=1e5 * FEW), ORDERS["in turn"])
     refusal(scenario)
     # Counted: 15; 41 without the sample.
     assert 0 < passes.count(COUNT) <= 16
@@ -111,7 +112,7 @@ def test_a_sample_spares_passes_over_the_fleet(passes: list[int]) -> None:
 @pytest.mark.parametrize("odd", [False, True])
 def test_where_the_sample_has_no_answer_the_search_starts_without(odd: bool) -> None:
     """All but one of the sample's devices, or one that is not in it, decide alone."""
-    order = ORDERS["alike"].copy()
+    order = ORDERS["in turn"].copy()
     devices, limits, task = often(few(bandwidth=1e5 * FEW), order)
     gain = devices.channel_gain.copy()
     chosen = large.evenly(COUNT)
@@ -131,7 +132,7 @@ def test_where_the_sample_has_no_answer_the_search_starts_without(odd: bool) -> 
 
 def test_a_sample_of_devices_that_cannot_learn_enough() -> None:
     """The sample's devices may add nothing, so that it admits no plan, where the fleet's others add enough."""
-    devices, limits, task = often(few(), ORDERS["alike"])
+    devices, limits, task = often(few(), ORDERS["in turn"])
     most = np.full(COUNT, 6000.0)
     most[large.evenly(COUNT)] = 0.0
     asked = replace(limits, max_synthetic=most, max_latency=16.0)
@@ -142,8 +143,20 @@ def test_a_sample_of_devices_that_cannot_learn_enough() -> None:
         fo.solve(devices, replace(asked, max_latency=error.min_latency * (1 - 1e-6)), task)
 
 
+def test_a_refusal_uses_the_threads_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    used: set[int] = set()
+
+    def watched(kernel: Any, count: int, block: int, width: int, workers: int) -> Any:
+        used.add(workers)
+        return rows_of_blocks(kernel, count, block, width, workers)
+
+    monkeypatch.setattr(frontier, "rows_of_blocks", watched)
+    refusal(often(few(bandwidth=1e5 * FEW), ORDERS["in turn"]), 3)
+    assert used == {3}
+
+
 def test_blocks_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    fleet, shared, *_ = make_instance(*often(few(), ORDERS["alike"]))
+    fleet, shared, *_ = make_instance(*often(few(), ORDERS["in turn"]))
     for log_price in (-math.inf, 9.0, math.inf):
         x, whole = np.zeros(COUNT), np.zeros(COUNT)
         blocks = frontier.least_split(fleet, shared, log_price, x)
@@ -154,6 +167,6 @@ def test_blocks_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_sums_beyond_floats_are_infinite_without_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
-    fleet, shared, *_ = make_instance(*often(few(), ORDERS["alike"]))
+    fleet, shared, *_ = make_instance(*often(few(), ORDERS["in turn"]))
     monkeypatch.setattr(kernels, "least_split", lambda *_: (1e308, math.inf, -1e308, -math.inf, 0.0))
     assert frontier.least_split(fleet, shared, 1.0, np.zeros(COUNT)) == (math.inf, math.inf, -math.inf, -math.inf, 0.0)

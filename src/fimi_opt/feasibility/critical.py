@@ -164,7 +164,9 @@ def least_synthetic_for(
     from scipy.optimize import brentq  # a third of the import's time, and no plan needs it
 
     root = math.exp(brentq(lambda p: excess(math.exp(p)), math.log(lo), math.log(reach), xtol=_LOG_TOL))
-    return next((root * (1 + part) for part in _GRANTED if excess(root * (1 + part)) <= TIGHT), reach)
+    # Where the curve is flat, a rounding of the error is worth much of the band: so one is left where that can be had.
+    granted = [(excess(root * (1 + part)), root * (1 + part)) for part in _GRANTED]
+    return next((amount for left in (-TIGHT, TIGHT) for missed, amount in granted if missed <= left), reach)
 
 
 def _rounding_of(least: Least, A: float) -> float:
@@ -181,14 +183,14 @@ def _traded(fleet: Fleet, shared: Shared, A: float, B: float, near: Least | None
     if near is not None and math.isfinite(near.log_price):
         log_price, x = near.log_price + _BESIDE, near.x.copy()
     else:
-        log_price, x = _usual_price(fleet, shared, A, B), np.zeros(fleet.a.size)
+        log_price, x = _first_price(fleet, shared, A, B), np.zeros(fleet.a.size)
     totals, log_price, found = trade(fleet, shared, A, B, log_price, x, workers)
     if not found:
         raise NumericalError("the search along the frontier of error and band did not end; please report this instance")
     return _least(totals, x, log_price)
 
 
-def _usual_price(fleet: Fleet, shared: Shared, A: float, B: float) -> float:
+def _first_price(fleet: Fleet, shared: Shared, A: float, B: float) -> float:
     """Where a search for ln lambda starts: of a large fleet, at a sample's."""
     if fleet.a.size >= LARGE:
         few, share = sampled(fleet)
